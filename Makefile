@@ -1,0 +1,43 @@
+# Two commands matter: `make demo` shows it, `make test` proves it. Each sets up what it needs first.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check faults bench docs lock setup clean
+SHELL := /bin/bash
+PY := .venv/bin/python
+PYTEST := $(PY) -m pytest -q
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: ## Make .venv and install the locked packages (instant when there is nothing to do)
+	@scripts/setup
+
+demo: setup ## Generate a dataset, run a backtest, verify it, print where the report is
+	@scripts/demo
+
+test: setup ## All tests, with seeded samples of the heavy ones
+	@scripts/setup-tests
+	$(PYTEST) -n 2 --dist loadgroup tests
+
+check: setup ## Format, lint, types, architecture and the fast tests (under a minute)
+	$(PY) -m ruff format --check src tests benchmarks
+	$(PY) -m ruff check src tests benchmarks
+	$(PY) -m mypy
+	$(PYTEST) -n 2 --dist loadgroup tests/test_architecture.py tests/model tests/data tests/durable tests/evidence tests/cli -m "not heavy and not browser"
+
+faults: setup ## Every fault injection in full: syscall sweeps, power cuts, kills, races
+	@scripts/setup-tests
+	TC_FULL=1 $(PYTEST) tests/durable tests/faults tests/powercut tests/processes tests/props tests/runs -m "faults or powercut" --timeout 3600
+
+bench: setup ## Speed against plain NautilusTrader and plain formats, as ratios
+	$(PY) benchmarks/run_all.py
+
+docs: setup ## Renew the generated reference pages
+	$(PY) -m tc spec schema > docs/runspec.schema.json
+	$(PY) -m tc spec schema --markdown > docs/runspec.md
+
+lock: ## Renew requirements.lock from pyproject.toml (needs uv)
+	uv pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-emit-index-url --no-config --no-header \
+	  --extra dev pyproject.toml -o requirements.lock
+
+clean: ## Remove what was built, not what was recorded
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/*.egg-info

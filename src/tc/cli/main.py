@@ -1,0 +1,40 @@
+"""The edge: faults become one message on stderr and an exit code; only our own bugs show a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+from tc.errors import TcError
+
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    try:
+        from tc.cli.app import app  # imported here so that an interrupt while loading ends cleanly too
+
+        app()
+    except TcError as error:
+        if error.exit_code == EXIT_BUG:
+            _report_bug(error)
+        sys.stderr.write(f"tc: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("tc: interrupted\n")
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output has gone (`tc journal show … | head`): nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:  # noqa: BLE001 - the edge of the process: a bug is shown whole
+        _report_bug(error)
+
+
+def _report_bug(error: BaseException) -> None:
+    traceback.print_exception(error)
+    sys.stderr.write("tc: this is a bug of ours; nothing that was acknowledged is lost. Please report the lines above.\n")
+    sys.exit(EXIT_BUG)

@@ -1,0 +1,46 @@
+"""Bytes that survive: whole-file artifacts, file locks, hash-chained journals.
+
+The only room that writes to disk. It knows nothing of runs or orders, uses the standard library alone, and
+refuses to guess: unreadable is not empty, and a failed sync is never retried. Every promise is proved by
+a test named in docs/promises.md.
+"""
+
+from __future__ import annotations
+
+from tc.durable.anchor import read_anchor
+from tc.durable.artifact import create_artifact, read_artifact, remove_artifact, write_artifact
+from tc.durable.directory import make_directory, protect_tree, remove_tree, unprotect_tree
+from tc.durable.frame import Entry, Head
+from tc.durable.journal import Journal
+from tc.durable.lock import FileLock, LockHolder, lock_holder
+from tc.durable.process import boot_id, host, is_process_alive, process_start_time
+from tc.durable.reader import JournalCheck, JournalReader, read_entries, tail_entries, verify_journal
+from tc.durable.temporary import sweep_temporaries
+
+__all__ = [
+    "Entry",
+    "FileLock",
+    "Head",
+    "Journal",
+    "JournalCheck",
+    "JournalReader",
+    "LockHolder",
+    "boot_id",
+    "create_artifact",
+    "host",
+    "is_process_alive",
+    "lock_holder",
+    "make_directory",
+    "process_start_time",
+    "protect_tree",
+    "read_anchor",
+    "read_artifact",
+    "read_entries",
+    "remove_artifact",
+    "remove_tree",
+    "sweep_temporaries",
+    "tail_entries",
+    "unprotect_tree",
+    "verify_journal",
+    "write_artifact",
+]

@@ -1,0 +1,46 @@
+"""The few things done to a file descriptor or a directory entry that the rest of the room builds on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from tc.errors import OutcomeUnknown
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write every byte; a short write is continued, and a full disk surfaces as the OSError after it."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def sync_name(path: Path) -> None:
+    """Sync the directory of `path`, so that a power cut cannot undo that `path` appeared or went.
+
+    Raises:
+        OutcomeUnknown: the change of the name is visible but may not last.
+    """
+    try:
+        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise OutcomeUnknown(path, f"its directory could not be synced: {reason(error)}") from error
+
+
+def forget_cache(descriptor: int) -> None:
+    """Drop the clean cached pages of a file, so that reading shows what the disk holds.
+
+    After a failed sync the kernel calls the lost pages clean and goes on serving them from memory.
+    """
+    with contextlib.suppress(OSError):
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def reason(error: OSError) -> str:
+    """Return what the system said, without the path that the message around it names anyway."""
+    return error.strerror or str(error)

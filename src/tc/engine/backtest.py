@@ -1,0 +1,223 @@
+"""Drive one Nautilus backtest: build it from the spec, record everything, end it truthfully."""
+
+from __future__ import annotations
+
+import gc
+import linecache
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from nautilus_trader.backtest.config import BacktestEngineConfig
+from nautilus_trader.backtest.engine import BacktestEngine
+from nautilus_trader.common.component import flush_logger, set_backtest_force_stop
+from nautilus_trader.common.config import LoggingConfig
+from nautilus_trader.config import RiskEngineConfig
+from nautilus_trader.model.identifiers import TraderId
+from nautilus_trader.trading.strategy import Strategy
+
+from tc.clock import SYSTEM_CLOCK, Clock
+from tc.data.bar_table import BarTable
+from tc.engine.analyzer import install_buffered_analyzer
+from tc.engine.bars import build_bars
+from tc.engine.instrument import build_instrument, describe_instrument
+from tc.engine.progress import BarTap, Progress
+from tc.engine.recorder import PRIORITY, EntrySink, Recorder
+from tc.engine.simulated_venue import add_venue, describe_venue
+from tc.engine.state import engine_state
+from tc.engine.strategy_source import LoadedStrategy
+from tc.errors import StrategyRaised, TcError
+from tc.model.run_spec import Feed, RunSpec
+
+TRADER_ID = "TC-001"
+LOG_NAME = "nautilus"
+_UNLIMITED_RATE = "1000000000/00:00:01"  # the engine's own throttle would deny orders that the spec allows
+
+
+@dataclass(frozen=True)
+class BarFeed:
+    """The bars of one feed of the spec: columns, and the volume converted to base quantity."""
+
+    feed: Feed
+    table: BarTable
+    volume: Any
+
+
+@dataclass(frozen=True)
+class Controls:
+    """How the outside watches and stops a run."""
+
+    on_progress: Callable[[Progress], None]
+    should_stop: Callable[[], bool]
+    bars_max: int | None = None
+    clock: Clock = SYSTEM_CLOCK
+
+
+@dataclass(frozen=True)
+class BacktestOutcome:
+    """How the engine ended."""
+
+    end: Literal["data_ended", "stopped", "shut_down", "failed"]
+    reason: str
+    bars: int
+    bars_total: int
+    counts: dict[str, int]
+    fault: TcError | None = None
+
+
+def run_backtest(
+    spec: RunSpec,
+    feeds: list[BarFeed],
+    strategies: list[LoadedStrategy],
+    sink: EntrySink,
+    log_directory: Path,
+    controls: Controls,
+) -> BacktestOutcome:
+    """Run the spec's backtest to its end and return how it ended.
+
+    Everything the engine did is in `sink` when this returns, the engine's final state last. A strategy that raises ends
+    the run with a StrategyRaised in the outcome; faults of the sink (a full disk) are raised.
+    """
+    install_buffered_analyzer()
+    engine = _build_engine(spec, log_directory)
+    try:
+        return _run(engine, spec, feeds, strategies, sink, controls)
+    finally:
+        engine.dispose()
+        flush_logger()
+
+
+def _build_engine(spec: RunSpec, log_directory: Path) -> BacktestEngine:
+    level = spec.observability.log_level
+    if level == "OFF":
+        logging = LoggingConfig(bypass_logging=True)
+    else:
+        logging = LoggingConfig(
+            log_level="OFF",
+            log_level_file=level,
+            log_directory=str(log_directory),
+            log_file_name=LOG_NAME,
+            log_file_format="json",
+            clear_log_file=True,
+        )
+    return BacktestEngine(
+        BacktestEngineConfig(
+            trader_id=TraderId(TRADER_ID),
+            logging=logging,
+            run_analysis=False,  # statistics are ours, from equity; the engine's would only be logged
+            risk_engine=RiskEngineConfig(
+                max_order_submit_rate=_UNLIMITED_RATE, max_order_modify_rate=_UNLIMITED_RATE
+            ),
+        )
+    )
+
+
+def _run(
+    engine: BacktestEngine,
+    spec: RunSpec,
+    feeds: list[BarFeed],
+    strategies: list[LoadedStrategy],
+    sink: EntrySink,
+    controls: Controls,
+) -> BacktestOutcome:
+    kernel = engine.kernel
+    add_venue(engine, spec)
+    recorder = Recorder(sink, kernel.clock, full=spec.observability.journal == "full")
+    recorder.record("VenueConfigured", describe_venue(spec))
+    for instrument in spec.instruments:
+        engine.add_instrument(build_instrument(instrument))
+        recorder.record("InstrumentAdded", describe_instrument(instrument))
+    for loaded in strategies:
+        engine.add_strategy(loaded.strategy)
+        recorder.record("StrategyLoaded", loaded.describe())
+    bars_total = _add_bars(engine, spec, feeds)
+    tap = BarTap(
+        controls.clock,
+        bars_total,
+        on_progress=controls.on_progress,
+        should_stop=controls.should_stop,
+        stop_engine=lambda: set_backtest_force_stop(True),
+        counts=recorder.counts,
+        bars_max=controls.bars_max,
+    )
+    for feed in feeds:
+        kernel.msgbus.subscribe(f"data.bars.{feed.feed.bar_type}", tap.on_bar, PRIORITY)
+    recorder.attach(
+        kernel.msgbus,
+        {
+            "RiskEngine.execute": kernel.risk_engine.execute,
+            "ExecEngine.execute": kernel.exec_engine.execute,
+            "OrderEmulator.execute": kernel.emulator.execute,
+        },
+    )
+    fault: TcError | None = None
+    gc.collect()
+    gc.freeze()  # half a million bars need not be walked by every collection of the run
+    try:
+        engine.run()
+    except TcError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a strategy raises comes out of the engine here
+        fault = _strategy_fault(error, strategies)
+        recorder.record("StrategyRaised", {"message": str(fault), "error": type(error).__name__})
+    finally:
+        gc.unfreeze()
+    recorder.detach()
+    recorder.record("EngineStateRecorded", engine_state(engine, spec.venue.id, recorder.counts))
+    return _outcome(tap, recorder, bars_total, fault)
+
+
+def _add_bars(engine: BacktestEngine, spec: RunSpec, feeds: list[BarFeed]) -> int:
+    total = 0
+    for feed in feeds:
+        instrument = spec.instrument(feed.feed.instrument_id)
+        bars = build_bars(feed.table, feed.volume, feed.feed.bar_type, instrument)
+        engine.add_data(bars, validate=True, sort=False)
+        total += len(bars)
+    engine.sort_data()
+    return total
+
+
+def _outcome(tap: BarTap, recorder: Recorder, bars_total: int, fault: TcError | None) -> BacktestOutcome:
+    def ended(end: Literal["data_ended", "stopped", "shut_down", "failed"], reason: str) -> BacktestOutcome:
+        return BacktestOutcome(end, reason, tap.bars, bars_total, dict(recorder.counts), fault)
+
+    if fault is not None:
+        return ended("failed", str(fault))
+    if tap.is_stopped and tap.bars < bars_total:
+        return ended("stopped", f"stopped on request after bar {tap.bars:,} of {bars_total:,}")
+    if tap.bars == bars_total:
+        return ended("data_ended", f"all {bars_total:,} bars were delivered")
+    if recorder.counts.get("ShutdownSystem"):
+        return ended("shut_down", f"a strategy shut the system down after bar {tap.bars:,} of {bars_total:,}")
+    return ended(
+        "failed",
+        f"the engine stopped by itself after bar {tap.bars:,} of {bars_total:,}; the account could not cover an order "
+        "or a position: see the engine's log",
+    )
+
+
+def _strategy_fault(error: Exception, strategies: list[LoadedStrategy]) -> StrategyRaised:
+    """Return a StrategyRaised that names the strategy, its handler and the line, read from the traceback."""
+    own = {id(loaded.strategy): loaded.spec.id for loaded in strategies}
+    first: str | None = None
+    where = ""
+    for trace in _frames(error.__traceback__):
+        owner = trace.tb_frame.f_locals.get("self")
+        if isinstance(owner, Strategy) and id(owner) in own and first is None:
+            first = f"strategy {own[id(owner)]!r} raised in {trace.tb_frame.f_code.co_name}"
+        if first is not None:
+            code = trace.tb_frame.f_code
+            line = linecache.getline(code.co_filename, trace.tb_lineno).strip()
+            where = f" ({Path(code.co_filename).name}, line {trace.tb_lineno}: {line})"
+    return StrategyRaised(f"{first or 'the engine raised'}: {type(error).__name__}: {error}{where}")
+
+
+def _frames(trace: TracebackType | None) -> list[TracebackType]:
+    found = []
+    while trace is not None:
+        found.append(trace)
+        trace = trace.tb_next
+    return found

@@ -1,0 +1,128 @@
+"""The tap: every event and every command of the engine goes into the journal once, cause before effect.
+
+Events are read from the message bus at a priority above every component of the engine, so an entry precedes whatever its
+event sets off. Commands are not published, they go to endpoints: each endpoint is wrapped. `events.fills.*` is not read,
+because every fill is on `events.order.*` already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+from nautilus_trader.common.component import MessageBus
+from nautilus_trader.execution.messages import SubmitOrder, SubmitOrderList
+
+PRIORITY = 1_000_000
+_TOPICS = (
+    "events.order.*",
+    "events.position.*",
+    "events.account.*",
+    "events.risk",
+    "events.system.*",
+    "commands.*",
+    "reports.*",
+    "snapshots*",
+)
+_LEAN_TOPICS = ("events.order.*", "events.position.*", "events.risk", "events.system.*")
+_COMMANDS_REMEMBERED_MAX = 4096
+
+
+class EntrySink(Protocol):
+    """What the recorder writes to: the buffered side of a journal."""
+
+    def add(self, entry_type: str, ts: int, data: bytes) -> int:
+        """Add an encoded entry and return its seq."""
+
+
+class Recorder:
+    """Writes what passes through one engine kernel into a sink until it is detached."""
+
+    def __init__(self, sink: EntrySink, clock: Any, *, full: bool) -> None:
+        self._add = sink.add
+        self._now_ns: Callable[[], int] = clock.timestamp_ns
+        self._full = full
+        self._encode = msgspec.json.Encoder(enc_hook=str).encode
+        self._commands_seen: dict[str, None] = {}
+        self._detach: list[Callable[[], None]] = []
+        self.counts: dict[str, int] = {}
+
+    def attach(self, bus: MessageBus, endpoints: dict[str, Callable[[Any], None]]) -> None:
+        """Subscribe to the bus and wrap the given endpoints (name to present handler)."""
+        for topic in _TOPICS if self._full else _LEAN_TOPICS:
+            bus.subscribe(topic, self.on_event, PRIORITY)
+            self._detach.append(lambda topic=topic: bus.unsubscribe(topic, self.on_event))
+        if not self._full:
+            return
+        for endpoint, handler in endpoints.items():
+            wrapped = self._wrapped(handler)
+            bus.deregister(endpoint, handler)
+            bus.register(endpoint, wrapped)
+            self._detach.append(lambda e=endpoint, h=handler, w=wrapped: _restore(bus, e, h, w))
+
+    def detach(self) -> None:
+        """Stop recording; the engine is left as it was found."""
+        while self._detach:
+            self._detach.pop()()
+
+    def on_event(self, event: Any) -> None:
+        """Record one message of the bus."""
+        kind = type(event)
+        name = kind.__name__
+        self.counts[name] = self.counts.get(name, 0) + 1
+        self._add(name, self._now_ns(), self._encode(_body(kind, event)))
+
+    def record(self, name: str, body: dict[str, Any]) -> None:
+        """Record an entry of ours at the engine's present time."""
+        self._add(name, self._now_ns(), self._encode(body))
+
+    def _wrapped(self, handler: Callable[[Any], None]) -> Callable[[Any], None]:
+        def execute(command: Any) -> None:
+            # A submit passes the risk engine and then the execution engine: the same command, recorded at the first.
+            command_id = command.id.value
+            if command_id not in self._commands_seen:
+                if len(self._commands_seen) >= _COMMANDS_REMEMBERED_MAX:
+                    self._commands_seen.clear()
+                self._commands_seen[command_id] = None
+                self._on_command(command)
+            handler(command)
+
+        return execute
+
+    def _on_command(self, command: Any) -> None:
+        kind = type(command)
+        name = kind.__name__
+        self.counts[name] = self.counts.get(name, 0) + 1
+        body = _submit_body(command) if kind is SubmitOrder else _body(kind, command)
+        if kind is SubmitOrderList:
+            body["orders"] = [order["client_order_id"] for order in body["orders"]]
+        self._add(name, self._now_ns(), self._encode(body))
+
+
+def _body(kind: type, message: Any) -> dict[str, Any]:
+    to_dict = getattr(kind, "to_dict", None)
+    if to_dict is None:
+        return {"type": kind.__name__, "text": repr(message)}
+    return to_dict(message)  # type: ignore[no-any-return]
+
+
+def _submit_body(command: SubmitOrder) -> dict[str, Any]:
+    # The order itself stands in the journal already, as the OrderInitialized just before.
+    return {
+        "type": "SubmitOrder",
+        "trader_id": command.trader_id.value,
+        "strategy_id": command.strategy_id.value,
+        "instrument_id": command.instrument_id.value,
+        "client_order_id": command.order.client_order_id.value,
+        "position_id": None if command.position_id is None else command.position_id.value,
+        "client_id": None if command.client_id is None else command.client_id.value,
+        "command_id": command.id.value,
+        "params": command.params,
+        "ts_init": command.ts_init,
+    }
+
+
+def _restore(bus: MessageBus, endpoint: str, handler: Callable[[Any], None], wrapped: Callable[[Any], None]) -> None:
+    bus.deregister(endpoint, wrapped)
+    bus.register(endpoint, handler)

@@ -1,0 +1,1 @@
+"""Strategies that ship with the product: honest examples, not advice."""

@@ -1,0 +1,1 @@
+"""Read-only judgments over run directories: digests, reconciliation, comparison, reports."""

@@ -1,0 +1,123 @@
+"""The manifest of a sealed run: a digest of every file, the journal's head, and its own digest, repeated outside."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tc.durable import Head, read_artifact, verify_journal
+from tc.errors import NotFound, StorageError
+from tc.store.run_directory import JOURNAL, MANIFEST, RunDirectory, encode_document
+
+MANIFEST_SCHEMA = "tc.manifest/v1"
+_CHUNK_BYTES = 1 << 20
+
+
+class Finding(NamedTuple):
+    """One thing that is not as it was sealed."""
+
+    file: str
+    problem: str
+
+
+def digest_file(path: Path) -> str:
+    """Return `sha256:<hex>` of a file, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(_CHUNK_BYTES):
+            digest.update(piece)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def list_files(directory: Path) -> list[str]:
+    """Return every file below `directory`, relative and sorted."""
+    found = []
+    for folder, _, names in os.walk(directory):
+        found += [(Path(folder) / name).relative_to(directory).as_posix() for name in names]
+    return sorted(found)
+
+
+def build_manifest(run: RunDirectory, head: Head, result_digest: str | None) -> bytes:
+    """Return the manifest of a run whose other files are final."""
+    names = [name for name in list_files(run.path) if name != MANIFEST]
+    files = {name: {"digest": digest_file(run.file(name)), "bytes": run.file(name).stat().st_size} for name in names}
+    body: dict[str, Any] = {
+        "schema": MANIFEST_SCHEMA,
+        "run_id": run.run_id,
+        "journal": {"entries": head.seq, "head": head.hash},
+        "result_digest": result_digest,
+        "files": files,
+    }
+    return encode_document({**body, "digest": _own_digest(body)})
+
+
+def build_anchor(run: RunDirectory, manifest: bytes) -> bytes:
+    """Return the witness that is kept outside the run's directory."""
+    return encode_document({"run_id": run.run_id, "manifest": _digest(manifest)})
+
+
+def check_manifest(run: RunDirectory) -> list[Finding]:
+    """Return everything that differs from what was sealed; empty means intact, byte for byte.
+
+    Raises NotFound where the run was never sealed.
+    """
+    manifest, findings = _read_manifest(run)
+    if manifest is None:
+        return findings
+    files: dict[str, dict[str, Any]] = manifest["files"]
+    present = set(list_files(run.path)) - {MANIFEST}
+    findings += [Finding(name, "is missing") for name in sorted(set(files) - present)]
+    findings += [Finding(name, "was added after the seal") for name in sorted(present - set(files))]
+    for name in sorted(present & set(files)):
+        found = digest_file(run.file(name))
+        if found != files[name]["digest"]:
+            findings.append(Finding(name, _describe_change(run, name, manifest, files[name]["digest"], found)))
+    return findings
+
+
+def _describe_change(run: RunDirectory, name: str, manifest: dict[str, Any], sealed: str, found: str) -> str:
+    if name != JOURNAL:
+        return f"changed: sealed {sealed}, found {found}"
+    check = verify_journal(run.file(JOURNAL))
+    if check.problem is not None:
+        return f"changed at {_journal_place(check.problem)}"
+    if check.torn_bytes:
+        return f"changed at seq {check.head.seq + 1}: its last {check.torn_bytes} bytes are no complete entry"
+    return f"changed at seq {check.head.seq}: sealed with {manifest['journal']['entries']} entries and another head"
+
+
+def _journal_place(problem: Any) -> str:
+    seq = getattr(problem, "seq", None)
+    return f"seq {seq}, byte {problem.offset}: {problem.reason}" if seq is not None else str(problem)
+
+
+def _read_manifest(run: RunDirectory) -> tuple[dict[str, Any] | None, list[Finding]]:
+    data = read_artifact(run.file(MANIFEST))
+    findings = []
+    try:
+        anchor = json.loads(read_artifact(run.anchor_path))["manifest"]
+    except (NotFound, StorageError, ValueError, KeyError, TypeError):
+        findings.append(Finding(MANIFEST, f"has no readable anchor {run.anchor_path.name}; its own digest alone is checked"))
+    else:
+        if anchor != _digest(data):
+            findings.append(Finding(MANIFEST, "changed: its digest is not the one that the anchor recorded"))
+    try:
+        manifest = json.loads(data)
+        body = {key: value for key, value in manifest.items() if key != "digest"}
+        is_intact = manifest["digest"] == _own_digest(body) and encode_document(manifest) == data
+        if isinstance(manifest["files"], dict) and is_intact:
+            return manifest, findings
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    return None, [Finding(MANIFEST, "changed: it does not match its own digest")]
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _own_digest(body: dict[str, Any]) -> str:
+    return _digest(json.dumps(body, sort_keys=True, separators=(",", ":")).encode())

@@ -1,0 +1,1 @@
+"""The frozen nouns of the product; no disk, no engine, no clock."""

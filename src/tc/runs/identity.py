@@ -1,0 +1,78 @@
+"""What a result depends on besides spec, data and strategies: our own code, the installed wheels, the interpreter."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import re
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import tc
+
+DISTRIBUTION = "tradingchassis"
+_REQUIREMENT_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def code_identity() -> dict[str, str]:
+    """Return version and digest of the `tc` package: every source file's relative path and bytes."""
+    root = Path(tc.__file__).resolve().parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        data = path.read_bytes()
+        digest.update(f"{path.relative_to(root).as_posix()} {len(data)}\n".encode() + data)
+    return {"version": tc.__version__, "digest": f"sha256:{digest.hexdigest()}"}
+
+
+def wheel_identity() -> dict[str, str]:
+    """Return name to `version digest` of every wheel that tc requires at run time, and what those require.
+
+    The digest is over the file hashes that the wheel's RECORD lists, so a wheel rebuilt under the same version differs.
+    """
+    found: dict[str, str] = {}
+    waiting = _requirements(DISTRIBUTION)
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        try:
+            distribution = metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            continue  # a requirement of another platform
+        found[name] = f"{distribution.version} {_record_digest(distribution)}"
+        waiting += _requirements(name)
+    return dict(sorted(found.items()))
+
+
+def interpreter_identity() -> dict[str, str]:
+    """Return the interpreter and the platform."""
+    return {
+        "python": platform.python_version(),
+        "implementation": sys.implementation.name,
+        "platform": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def run_identity() -> dict[str, Any]:
+    """Return all three, as metadata.json records them."""
+    return {"code": code_identity(), "wheels": wheel_identity(), "interpreter": interpreter_identity()}
+
+
+def _requirements(name: str) -> list[str]:
+    try:
+        lines = metadata.requires(name) or []
+    except metadata.PackageNotFoundError:
+        return []
+    names = [match[0] for line in lines if "extra ==" not in line and (match := _REQUIREMENT_NAME.match(line))]
+    return [re.sub(r"[-_.]+", "-", found).lower() for found in names]
+
+
+def _record_digest(distribution: metadata.Distribution) -> str:
+    record = distribution.read_text("RECORD") or ""
+    # What an installer writes (its own name, byte code, scripts) is no part of the wheel.
+    lines = [
+        line for line in record.splitlines() if ",sha256=" in line and ".dist-info/" not in line and "../" not in line
+    ]
+    return f"sha256:{hashlib.sha256('\n'.join(sorted(lines)).encode()).hexdigest()[:32]}"

@@ -1,0 +1,143 @@
+"""Everything a backtest needs, read and checked before a directory is made: spec, data, strategies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tc.clock import parse_utc_ns
+from tc.data.bar_table import BarTable
+from tc.data.dataset_info import DatasetInfo
+from tc.data.engine_volume import engine_volume
+from tc.data.store import DatasetStore
+from tc.durable import read_artifact
+from tc.engine.backtest import BarFeed
+from tc.engine.strategy_source import LoadedStrategy, files_digest, load_strategy
+from tc.errors import DatasetInvalid, SpecInvalid
+from tc.model.reading import read_run_spec
+from tc.model.run_spec import Feed, RunSpec
+from tc.store.roots import Roots
+
+_SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86_400, "WEEK": 604_800}
+
+
+@dataclass(frozen=True)
+class LoadedFeed:
+    """One feed: where it came from and the columns that the engine gets."""
+
+    feed: Feed
+    info: DatasetInfo
+    table: BarTable
+    volume: Any
+
+    def for_engine(self) -> BarFeed:
+        """Return what the engine takes."""
+        return BarFeed(self.feed, self.table, self.volume)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what metadata and journal record of the feed."""
+        return {
+            "dataset": self.feed.dataset,
+            "fingerprint": self.info.fingerprint,
+            "bar_type": self.feed.bar_type,
+            "volume": self.feed.volume,
+            "synthetic": self.info.synthetic,
+            "rows": len(self.table.ts_event),
+            "ts_first": int(self.table.ts_event[0]),
+            "ts_last": int(self.table.ts_event[-1]),
+            "gaps": self.info.gaps.missing_bars,
+        }
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """A run that is ready to start."""
+
+    spec: RunSpec
+    spec_bytes: bytes
+    spec_path: Path
+    feeds: list[LoadedFeed]
+    strategies: list[LoadedStrategy]
+
+    def describe_strategies(self) -> list[dict[str, Any]]:
+        """Return what metadata records of the strategies: identity and every source file's digest."""
+        return [
+            {
+                "id": loaded.spec.id,
+                "strategy_id": loaded.strategy.id.value,
+                "source": loaded.spec.source,
+                "digest": files_digest(loaded.files),
+                "files": loaded.files,
+            }
+            for loaded in self.strategies
+        ]
+
+
+def read_spec_file(path: Path) -> tuple[bytes, RunSpec]:
+    """Return the bytes and the meaning of a spec file."""
+    data = read_artifact(path)
+    return data, read_run_spec(data, str(path))
+
+
+def load_inputs(path: Path, roots: Roots, base: Path | None = None) -> RunInputs:
+    """Return everything the spec at `path` asks for; `base` replaces its folder for relative sources.
+
+    Raises an InputError that names what is wrong, or ArtifactCorrupt where a dataset was damaged.
+    """
+    data, spec = read_spec_file(path)
+    feeds = [load_feed(feed, spec, roots) for feed in spec.data]
+    folder = base or path.resolve().parent
+    loaded = [strategy for strategy in spec.strategies if strategy.mode != "off"]
+    strategies = [load_strategy(strategy, folder, position) for position, strategy in enumerate(loaded, start=1)]
+    return RunInputs(spec, data, path.resolve(), feeds, strategies)
+
+
+def load_feed(feed: Feed, spec: RunSpec, roots: Roots) -> LoadedFeed:
+    """Return a feed's bars within its time range, checked against spec and instrument."""
+    dataset = DatasetStore(roots.datasets).load(feed.dataset)
+    info = dataset.info
+    if feed.fingerprint is not None and feed.fingerprint != info.fingerprint:
+        raise DatasetInvalid(
+            f"dataset {feed.dataset!r} has fingerprint {info.fingerprint}, but the spec wants {feed.fingerprint}; "
+            "import the data the spec means, or correct data.fingerprint"
+        )
+    instrument = spec.instrument(feed.instrument_id)
+    if info.price_precision > instrument.price_precision:
+        raise DatasetInvalid(
+            f"dataset {feed.dataset!r} has prices with {info.price_precision} decimals, but {instrument.id} has "
+            f"price_increment {instrument.price_increment}; give the increment at least that many decimals"
+        )
+    step_s = bar_seconds(feed.bar_type)
+    if info.step_ns != step_s * 1_000_000_000:
+        raise DatasetInvalid(
+            f"dataset {feed.dataset!r} has a bar every {info.step_ns / 1e9:g} s, but bar_type {feed.bar_type} means "
+            f"every {step_s} s; correct the bar_type or choose another dataset"
+        )
+    table = _within(dataset.table, feed)
+    if len(table.ts_event) == 0:
+        raise SpecInvalid("data", [f"dataset {feed.dataset!r} has no bar from {feed.start} to {feed.end}; widen the range"])
+    volume = engine_volume(table, info, feed.volume, feed.volume_constant, instrument.size_precision)
+    return LoadedFeed(feed, info, table, volume)
+
+
+def bar_seconds(bar_type: str) -> int:
+    """Return the length of a bar type's bar in seconds."""
+    step, aggregation = bar_type.rsplit("-", 4)[1:3]
+    return int(step) * _SECONDS[aggregation]
+
+
+def _within(table: BarTable, feed: Feed) -> BarTable:
+    """Return the bars that lie wholly within the feed's range: opened at start or later, closed at end or earlier."""
+    if feed.start is None and feed.end is None:
+        return table
+    step_ns = bar_seconds(feed.bar_type) * 1_000_000_000
+    first, last = 0, len(table.ts_event)
+    if feed.start is not None:
+        first = int(np.searchsorted(table.ts_event, np.uint64(parse_utc_ns(feed.start) + step_ns), side="left"))
+    if feed.end is not None:
+        last = int(np.searchsorted(table.ts_event, np.uint64(parse_utc_ns(feed.end)), side="right"))
+    columns = (table.ts_event, table.open, table.high, table.low, table.close, table.volume)
+    return BarTable(*(column[first:last].copy() for column in columns))

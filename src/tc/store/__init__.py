@@ -1,0 +1,1 @@
+"""The nouns on disk: where runs live, how one is created, what its directory says about it."""

@@ -1,0 +1,113 @@
+"""All runs under one artifacts root: create one exclusively, find one, list them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tc.durable import FileLock, make_directory, write_artifact
+from tc.errors import AlreadyExists, NotFound, StorageError
+from tc.ids import plain_id
+from tc.store.roots import Roots
+from tc.store.run_directory import METADATA, RunDirectory, encode_document
+
+COLLISIONS_MAX = 1000
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One line of a listing; `problem` says why a run could not be read."""
+
+    run_id: str
+    status: str
+    is_sealed: bool
+    metadata: dict[str, Any]
+    problem: str | None = None
+
+
+class RunWriter:
+    """The only hand that writes a run: holds its lock for life and keeps its metadata."""
+
+    def __init__(self, directory: RunDirectory, lock: FileLock, metadata: dict[str, Any]) -> None:
+        self.directory = directory
+        self.metadata = metadata
+        self._lock = lock
+
+    def update(self, **changes: Any) -> None:
+        """Change metadata.json as a whole."""
+        self.metadata = {**self.metadata, **changes}
+        self.write(METADATA, encode_document(self.metadata))
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write one of the run's files as a whole."""
+        write_artifact(self.directory.file(name), data)
+
+    def close(self) -> None:
+        """Let go of the run."""
+        self._lock.release()
+
+
+class RunStore:
+    """The runs under one pair of roots."""
+
+    def __init__(self, roots: Roots) -> None:
+        self.roots = roots
+
+    def create(self, run_id: str, metadata: dict[str, Any], *, is_exact: bool) -> RunWriter:
+        """Create the directory of a new run and hold its lock.
+
+        Two starters cannot share a directory. Where `is_exact` is false a taken id gets `-2`, `-3`, …; else AlreadyExists.
+        """
+        plain_id(run_id, "run_id")
+        for folder in (self.roots.runs, self.roots.locks, self.roots.anchors):
+            make_directory(folder)
+        for attempt in range(1, COLLISIONS_MAX + 1):
+            candidate = run_id if attempt == 1 else f"{run_id}-{attempt}"
+            directory = RunDirectory(self.roots, candidate)
+            lock = FileLock(directory.lock_path, purpose=f"run {candidate}", timeout_s=0)
+            try:
+                make_directory(directory.path, exclusive=True)
+            except AlreadyExists:
+                if is_exact:
+                    raise
+                continue
+            lock.acquire()
+            writer = RunWriter(directory, lock, {})
+            writer.update(**{**metadata, "run_id": candidate})
+            return writer
+        raise AlreadyExists(self.roots.runs / run_id)
+
+    def reopen(self, run_id: str) -> RunWriter:
+        """Hold an unsealed run that no process holds; raise LockTimeout where one does."""
+        directory = self.find(run_id)
+        lock = FileLock(directory.lock_path, purpose=f"recover {run_id}", timeout_s=0)
+        lock.acquire()
+        return RunWriter(directory, lock, directory.metadata())
+
+    def find(self, run_id: str) -> RunDirectory:
+        """Return the directory of `run_id`; raise NotFound where there is none."""
+        directory = RunDirectory(self.roots, plain_id(run_id, "run_id"))
+        if not directory.path.is_dir():
+            raise NotFound(f"found no run {run_id!r} under {self.roots.runs}; `tc runs list` shows what there is")
+        return directory
+
+    def run_ids(self) -> list[str]:
+        """Return the ids of all runs, the most recently changed first."""
+        try:
+            with os.scandir(self.roots.runs) as entries:
+                found = [(entry.stat().st_mtime_ns, entry.name) for entry in entries if entry.is_dir()]
+        except FileNotFoundError:
+            return []
+        return [name for _, name in sorted(found, reverse=True)]
+
+    def summaries(self, run_ids: list[str]) -> Iterator[RunSummary]:
+        """Yield one summary a run; an unreadable one is shown as such and hides no other."""
+        for run_id in run_ids:
+            directory = RunDirectory(self.roots, run_id)
+            try:
+                metadata = directory.metadata()
+                yield RunSummary(run_id, directory.status(metadata), directory.is_sealed, metadata)
+            except StorageError as error:
+                yield RunSummary(run_id, "unknown", directory.is_sealed, {}, str(error))

@@ -1,0 +1,1 @@
+"""Processes: started, watched and seen to end here, nowhere else."""
