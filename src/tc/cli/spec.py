@@ -1,4 +1,4 @@
-"""`tc spec`: check, compare and start run specs. The model is imported inside the commands: it costs 150 ms."""
+"""`tc spec`: check, compare and start run specs. Commands import the model themselves: it costs 150 ms."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def schema(
 
 @app.command()
 def digest(file: _SpecFile) -> None:
-    """Print the digest of a run spec: the same for any comments, key order, spacing and written-out defaults."""
+    """Print the digest of a run spec; comments, key order, spacing and written-out defaults do not count."""
     typer.echo(_read(file).digest())
 
 

@@ -1,4 +1,4 @@
-"""Bars in and out: imported or generated once, checked row by row, stored under a fingerprint of their content.
+"""Bars in and out: imported or generated once, checked row by row, stored under a content fingerprint.
 
 Nothing is imported here, so that commands which only list datasets never pay for numpy and pyarrow.
 """

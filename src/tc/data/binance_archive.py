@@ -1,4 +1,4 @@
-"""Kline archives as Binance publishes them: twelve columns, mostly without names, mostly in a zip of one file."""
+"""Kline archives as Binance publishes them: twelve columns, mostly without names, in a zip of one file."""
 
 from __future__ import annotations
 
@@ -40,16 +40,18 @@ def unpack_member(data: bytes, source: str) -> bytes:
             members = [member for member in archive.infolist() if not member.is_dir()]
             if len(members) != 1:
                 raise DatasetInvalid(
-                    f"{source}: it holds {len(members)} files, expected one CSV file; unpack it first"
+                    f"{source}: it holds {len(members)} files, expected one; unpack it and import one by one"
                 )
             member = members[0]
             if PurePosixPath(member.filename).suffix.lower() != ".csv":
-                raise DatasetInvalid(f"{source}: it holds {member.filename!r}, expected a CSV file")
+                raise DatasetInvalid(
+                    f"{source}: it holds {member.filename!r}, expected a CSV file; check what was fetched"
+                )
             limit = min(MEMBER_BYTES_MAX, COMPRESSION_RATIO_MAX * max(member.compress_size, 1))
             if member.file_size > limit:
                 raise DatasetInvalid(
-                    f"{source}: {member.filename!r} unpacks from {member.compress_size} to {member.file_size} bytes, "
-                    f"expected at most {limit}; unpack it by hand if you trust it"
+                    f"{source}: {member.filename!r} unpacks from {member.compress_size} bytes "
+                    f"to {member.file_size}, expected at most {limit}; unpack it by hand if you trust it"
                 )
             # Never more than the header claims, whatever the stream goes on to produce.
             with archive.open(member) as stream:

@@ -14,14 +14,16 @@ if TYPE_CHECKING:
 CELL_SHOWN_MAX = 40
 
 
-def cast_cells(column: Any, kind: Any) -> tuple[Any, NDArray[np.bool_]]:
-    """Return the arrow array cast to `kind` with null where a cell does not read, and the mask of those cells.
+def cast_cells(column: Any, kind: Any, shape: str) -> tuple[Any, NDArray[np.bool_]]:
+    """Return the arrow array cast to `kind`, null where a cell does not read, and the mask of those cells.
 
-    Empty cells count as unread. What reads and what does not is decided by the cast itself: halves that fail
-    are cast again until single cells are left, which is quick as long as few cells are bad.
+    Text must match the regular expression `shape` whole. What passes that and still does not read, such as
+    a 31st of February, is found by the cast itself: halves that fail are cast again until single cells are
+    left.
     """
     if pa.types.is_string(column.type):
-        column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+        has_shape = pc.match_substring_regex(column, f"^(?:{shape})$")
+        column = pc.if_else(has_shape, column, pa.scalar(None, pa.string()))
     pieces: list[Any] = []
     _cast(column, kind, pieces)
     values = pa.concat_arrays(pieces) if pieces else column.cast(kind)

@@ -1,4 +1,4 @@
-"""Which column of a source is which: found by name, or told by the operator, and never guessed between two."""
+"""Which column of a source is which: found by name or told by the operator, never guessed between two."""
 
 from __future__ import annotations
 
@@ -59,9 +59,10 @@ def _column(role: str, names: Sequence[str], told: str | None, source: str) -> i
         matches = [index for index, name in enumerate(names) if name.lower() == role]
         matches = matches or [index for index, name in enumerate(names) if name.lower() in _OTHER_NAMES[role]]
         if not matches:
-            hint = "or declare --volume absent" if role == "volume" else "so that it is known"
+            other = " or declare --volume absent" if role == "volume" else ""
             raise DatasetInvalid(
-                f"{source}: no column for {role} was found (there: {listed}); name it with --column {role}=NAME {hint}"
+                f"{source}: no column for {role} was found (there: {listed}); "
+                f"name it with --column {role}=NAME{other}"
             )
     if len(matches) > 1:
         meant = ", ".join(repr(names[index]) for index in matches)

@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 
 from tc.data.candidate import RaggedRow
 from tc.data.cell import shown
-from tc.data.source_file import filled_lines
+from tc.data.source_file import filled_lines, refuse_bare_returns
 from tc.errors import DatasetInvalid
 
 if TYPE_CHECKING:
@@ -34,16 +34,17 @@ class CellTable:
 
 
 def read_first_line(data: bytes, source: str) -> tuple[list[str], str]:
-    """Return the cells of the first line that is not empty, and the delimiter; raise DatasetInvalid if none is."""
-    text = data.removeprefix(_BYTE_ORDER_MARK).lstrip(b"\r\n").split(b"\n", 1)[0].rstrip(b"\r")
+    """Return the cells of the first line that is not empty, and the delimiter. Raises DatasetInvalid."""
+    refuse_bare_returns(data, source)
+    first = data.removeprefix(_BYTE_ORDER_MARK).lstrip(b"\r\n").split(b"\n", 1)[0].rstrip(b"\r")
     try:
-        line = text.decode()
-    except UnicodeDecodeError:
+        line = first.decode()
+        delimiter = max(_DELIMITERS, key=line.count)
+        cells = [cell.strip() for row in csv.reader([line], delimiter=delimiter) for cell in row]
+    except (UnicodeDecodeError, csv.Error) as error:
         raise DatasetInvalid(
-            f"{source}: the first line is not UTF-8 text; convert the file to UTF-8"
-        ) from None
-    delimiter = max(_DELIMITERS, key=line.count)
-    cells = [cell.strip() for row in csv.reader([line], delimiter=delimiter) for cell in row]
+            f"{source}: its first line does not read as UTF-8 CSV ({error}); convert or correct it"
+        ) from error
     if not cells:
         raise DatasetInvalid(f"{source}: it is empty; expected a line of column names and rows of bars")
     return cells, delimiter
@@ -56,7 +57,7 @@ def read_cells(
 
     Raises DatasetInvalid where the text is not UTF-8 or does not read as CSV at all.
     """
-    lines = filled_lines(data, source)
+    lines = filled_lines(data)
     ragged: list[RaggedRow] = []
 
     def set_aside(row: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +14,9 @@ from tc.errors import ArtifactCorrupt
 SCHEMA = "tc.dataset/v1"
 GAPS_LISTED_MAX = 20
 
-type VolumeKind = Literal["base", "quote", "absent", "constant"]
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+VolumeKind = Literal["base", "quote", "absent", "constant"]
 VOLUME_KINDS: tuple[VolumeKind, ...] = ("base", "quote", "absent", "constant")
 
 
@@ -63,8 +66,8 @@ class Source:
 class DatasetInfo:
     """The identity card of a stored dataset.
 
-    `fingerprint` is `sha256:<hex>` of the content, `parquet_digest` that of the stored file's bytes. Times are
-    UNIX nanoseconds. `volume_constant` is a base quantity, present with volume `constant` alone.
+    `fingerprint` is `sha256:<hex>` of the content, `parquet_digest` that of the stored file's bytes. Times
+    are UNIX nanoseconds. `volume_constant` is a base quantity, present with volume `constant` alone.
     """
 
     name: str
@@ -115,6 +118,12 @@ def _info(content: dict[str, Any]) -> DatasetInfo:
     source = content.pop("source")
     if content["volume"] not in VOLUME_KINDS:
         raise ValueError(f"volume was {content['volume']!r}")
+    for field in ("fingerprint", "parquet_digest"):
+        if not _DIGEST.fullmatch(content[field]):
+            raise ValueError(f"{field} was {content[field]!r}")
+    for field in ("rows", "ts_first", "ts_last", "step_ns", "price_precision", "ts_created"):
+        if type(content[field]) is not int or content[field] < 0:
+            raise ValueError(f"{field} was {content[field]!r}")
     return DatasetInfo(
         volume_constant=None if constant is None else Decimal(constant),
         gaps=GapSummary(first=listed, **gaps),

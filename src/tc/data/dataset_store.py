@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING
 
 from tc.clock import SYSTEM_CLOCK, Clock
 from tc.data.dataset_info import DatasetInfo, Repair, Source, VolumeKind, info_from_bytes
-from tc.durable import FileLock, make_directory, read_artifact, remove_artifact, remove_tree, write_artifact
+from tc.durable import (
+    FileLock,
+    lock_holder,
+    make_directory,
+    read_artifact,
+    remove_artifact,
+    remove_tree,
+    sweep_temporaries,
+    write_artifact,
+)
 from tc.errors import AlreadyExists, ArtifactCorrupt, InputError, NotFound
 from tc.ids import plain_id
 
@@ -26,7 +35,7 @@ if TYPE_CHECKING:
 _INFO_FILE = "dataset.json"
 _LOCK_FILE = ".lock"
 _LOCK_TIMEOUT_S = 30.0
-_READ_ATTEMPTS_MAX = 3
+_READ_ATTEMPTS_MAX = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +46,12 @@ class Dataset:
     table: BarTable
 
     def window(self, start_ns: int | None, end_ns: int | None) -> BarTable:
-        """Return the bars that open at `start_ns` or later and close at `end_ns` or earlier; None is no bound."""
+        """Return the bars that lie within the bounds whole; None is no bound.
+
+        They open at `start_ns` or later and close at `end_ns` or earlier, both in UNIX nanoseconds.
+        """
+        if start_ns is None and end_ns is None:
+            return self.table
         first = 0 if start_ns is None else start_ns + self.info.step_ns
         last = self.info.ts_last if end_ns is None else end_ns
         return self.table.between(first, last + 1)
@@ -78,10 +92,7 @@ class DatasetStore:
         try:
             info = info_from_bytes(read_artifact(path), path)
         except NotFound:
-            known = ", ".join(self.names()) or "none"
-            raise NotFound(
-                f"dataset {name!r} was not found in {self._root} (there: {known}); import or generate it first"
-            ) from None
+            raise self._not_found(name) from None
         if info.name != name:
             raise ArtifactCorrupt(path, f"it describes dataset {info.name!r}, expected {name!r}")
         return info
@@ -113,7 +124,7 @@ class DatasetStore:
         """Store bars under `name` and return their description.
 
         `step_ns` is the bar interval, by default the most frequent distance of bars. An absent or constant
-        volume is stored as zeros. After a crash readers find the old dataset, the new one, or none; never a mixture.
+        volume is stored as zeros. After a crash readers find the old dataset or the new one, never a mixture.
 
         Raises:
             AlreadyExists: the name is taken and `replace` is not set.
@@ -147,6 +158,8 @@ class DatasetStore:
         with FileLock(self._root / _LOCK_FILE, purpose=f"store dataset {name}", timeout_s=_LOCK_TIMEOUT_S):
             self._refuse_taken(directory, replace=replace)
             make_directory(directory)
+            sweep_temporaries(self._root)
+            sweep_temporaries(directory)
             bars = _bars_path(directory, info)
             write_artifact(bars, data)
             write_artifact(directory / _INFO_FILE, info.to_bytes())
@@ -176,12 +189,20 @@ class DatasetStore:
 
     def remove(self, name: str) -> None:
         """Remove a dataset; raise NotFound if there is none of that name."""
-        self.info(name)
+        directory = self._directory(name)
+        if not directory.is_dir():
+            raise self._not_found(name)
         with FileLock(self._root / _LOCK_FILE, purpose=f"remove dataset {name}", timeout_s=_LOCK_TIMEOUT_S):
-            remove_tree(self._directory(name))
+            remove_tree(directory)
 
     def _directory(self, name: str) -> Path:
         return self._root / plain_id(name, "dataset name")
+
+    def _not_found(self, name: str) -> NotFound:
+        known = ", ".join(self.names()) or "none"
+        return NotFound(
+            f"dataset {name!r} was not found in {self._root} (there: {known}); import or generate it first"
+        )
 
     def _refuse_taken(self, directory: Path, *, replace: bool) -> None:
         if not replace and (directory / _INFO_FILE).exists():
@@ -196,7 +217,7 @@ class DatasetStore:
             try:
                 return info, path, read_artifact(path)
             except NotFound:
-                if path == missing:
+                if path == missing and lock_holder(self._root / _LOCK_FILE) is None:
                     break
                 missing = path
         assert missing is not None

@@ -18,8 +18,9 @@ from tc.errors import DatasetInvalid, InputError
 
 PRICE_PRECISION_MAX = 9
 EMPTY_VOLUME = (
-    "the volume is empty or zero in every row; zero volume makes the engine fill one unit at a time, so declare "
-    "what it means: --volume absent (trade against unlimited volume) or --volume constant --volume-constant QUANTITY"
+    "the volume is empty or zero in every row; zero volume makes the engine fill one unit at a time, so "
+    "declare what it means: --volume absent (trade against unlimited volume), "
+    "or --volume constant with --volume-constant QUANTITY"
 )
 
 

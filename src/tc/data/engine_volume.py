@@ -23,9 +23,9 @@ def engine_volume(
 ) -> NDArray[np.float64]:
     """Return the base quantity of every bar, rounded to `size_precision` decimals.
 
-    `base` is taken as it is; `quote` is divided by the typical price (high + low + close) / 3; `absent` becomes
-    `ABSENT_VOLUME`, `constant` the constant. `kind` and `constant` are what the run spec says of the dataset
-    `info`: the run is refused with InputError where they differ.
+    `base` is taken as it is; `quote` is divided by the typical price (high + low + close) / 3; `absent`
+    becomes `ABSENT_VOLUME`, `constant` the constant. `kind` and `constant` are what the run spec says of the
+    dataset `info`: the run is refused with InputError where they differ.
     """
     _refuse_mismatch(info, kind, constant)
     if kind == "absent":

@@ -64,7 +64,8 @@ class Finding:
         places = place if self.count == 1 else f"{place}s"
         listed = ", ".join(map(str, self.lines)) + (", ..." if self.count > len(self.lines) else "")
         choice = " or ".join(f"--repair {repair}" for repair in self.repairs)
-        return f"{self.rule}: {self.count} {noun} ({places} {listed}); first: {self.example}; correct or use {choice}"
+        where = f"{self.count} {noun} ({places} {listed})"
+        return f"{self.rule}: {where}; first: {self.example}; correct the source or use {choice}"
 
 
 def refusal_text(source: str, rows: int, findings: Sequence[Finding], place: str = "line") -> str:

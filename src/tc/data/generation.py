@@ -1,8 +1,8 @@
 """Made-up bars with the habits of real ones: seeded, and called synthetic wherever they show.
 
-Returns follow a GARCH(1,1) process (Bollerslev 1986), scaled by a U-shaped curve over the UTC day, with rare
-jumps. Everything is additions, multiplications and square roots, which IEEE 754 rounds alike on every machine,
-so that a seed means the same bytes everywhere.
+Returns follow a GARCH(1,1) process (Bollerslev 1986), scaled by a U-shaped curve over the UTC day, with
+rare jumps. Everything is additions, multiplications and square roots, which IEEE 754 rounds alike on every
+machine, so that a seed means the same bytes everywhere.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from tc.clock import iso_utc
 from tc.data.bar_table import BarTable
 from tc.data.description import PRICE_PRECISION_MAX
-from tc.data.interval import step_text
+from tc.data.step import step_text
 from tc.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ BARS_MAX = 10_000_000
 _DAY_NS = 86_400_000_000_000
 _YEAR_NS = 365 * _DAY_NS
 
-# Shock and memory of the variance: their sum below 1 keeps it stationary; these are usual for intraday returns.
+# Shock and memory of the variance, usual for intraday returns; their sum below 1 keeps it stationary.
 _GARCH_SHOCK = 0.08
 _GARCH_MEMORY = 0.90
 # A bar never moves further than this, so that no parameters lead to a price of zero or infinity.
@@ -39,8 +39,9 @@ _PRICE_TICKS_MAX = 1 << 50
 class GenerationOptions:
     """What to generate: `bars` bars of `step_ns`, the first one closing at `start_ns + step_ns`.
 
-    `volatility` is annual (365 days), `jump_probability` and `gap_probability` are per bar, a jump is `jump_scale`
-    times the volatility of its bar, a gap leaves out 1 to `gap_bars_max` bars, `volume` is the mean base quantity.
+    `volatility` is annual (365 days), `jump_probability` and `gap_probability` are per bar, a jump is
+    `jump_scale` times the volatility of its bar, a gap leaves out 1 to `gap_bars_max` bars, `volume` is about
+    the mean base quantity.
     """
 
     seed: int
@@ -146,7 +147,7 @@ def _bar_steps(random: np.random.Generator, options: GenerationOptions) -> NDArr
 def _deviation(
     shocks: NDArray[np.float64], options: GenerationOptions, steps: NDArray[np.uint64]
 ) -> NDArray[np.float64]:
-    """Return the standard deviation of each bar's return: clustered, and higher at both ends of the UTC day."""
+    """Return the standard deviation of each bar's return: clustered, higher at both ends of the UTC day."""
     base = options.volatility * math.sqrt(options.step_ns / _YEAR_NS)
     constant = 1.0 - _GARCH_SHOCK - _GARCH_MEMORY
     variance = 1.0

@@ -1,61 +1,43 @@
-"""From a source file to a stored dataset: read, judged row by row, repaired where chosen, or refused as a whole."""
+"""From a source file to a stored dataset: read, judged row by row, repaired if chosen, or refused whole."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from tc.data import binance_archive
 from tc.data.bar_table import PRICE_COLUMNS
-from tc.data.candidate import CandidateRows, RaggedRow, Unread
 from tc.data.column_map import find_columns
 from tc.data.csv_source import read_cells, read_first_line
 from tc.data.dataset_info import DatasetInfo, Source
 from tc.data.dataset_store import DatasetStore
-from tc.data.description import EMPTY_VOLUME, refuse_volume_options
+from tc.data.description import refuse_volume_options
 from tc.data.finding import Finding, refusal_text
 from tc.data.import_options import ImportOptions, Stamp
-from tc.data.interval import agreed_step, modal_step, step_text
-from tc.data.number_column import read_numbers, written_decimals
+from tc.data.interval import agreed_step, modal_step
 from tc.data.parquet_source import ParquetSource
 from tc.data.row_check import judge
 from tc.data.row_repair import repair_rows
+from tc.data.source_columns import SourceColumns, read_candidates
 from tc.data.source_file import SourceFile, read_source
+from tc.data.step import step_text
 from tc.data.time_column import TimeColumn, read_times
 from tc.errors import DatasetInvalid, InputError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 
 @dataclass(frozen=True)
 class ImportOutcome:
-    """A stored dataset, what its source had wrong before the chosen repairs, and its bars without any volume."""
+    """A stored dataset, what was wrong with its source before the repairs, and its bars of zero volume."""
 
     info: DatasetInfo
     findings: tuple[Finding, ...]
     zero_volume_bars: int
-
-
-@dataclass(frozen=True, eq=False)
-class _SourceColumns:
-    """The columns of a source by role, not yet read; `names` are what messages call them."""
-
-    file: SourceFile
-    kind: Literal["csv", "parquet", "binance"]
-    cells: Mapping[str, Any]
-    names: Mapping[str, str]
-    line: NDArray[np.int64]
-    ragged: tuple[RaggedRow, ...]
-
-    @property
-    def place(self) -> str:
-        return "row" if self.kind == "parquet" else "line"
 
 
 def import_csv(
@@ -73,8 +55,8 @@ def import_csv(
     header, delimiter = read_first_line(file.data, file.name)
     if any(_is_number(cell) for cell in header):
         raise DatasetInvalid(
-            f"{file.name}: its first line has no column names ({', '.join(header[:3])}, ...); add a header line, "
-            "or use --format binance for a Binance kline archive"
+            f"{file.name}: its first line has no column names ({', '.join(header[:3])}, ...); "
+            "add a header line, or use --format binance for a Binance kline archive"
         )
     found = find_columns(header, options.columns, with_volume=_has_volume(options), source=file.name)
     table = read_cells(
@@ -87,7 +69,7 @@ def import_csv(
     )
     cells = {role: table.columns[index] for role, index in found.items()}
     names = {role: header[index] for role, index in found.items()}
-    columns = _SourceColumns(file, "csv", cells, names, table.line, table.ragged)
+    columns = SourceColumns(file, "csv", cells, names, table.line, table.ragged)
     return _store(_needs_stamp(options, file), options, columns, store, name, replace=replace)
 
 
@@ -102,7 +84,7 @@ def import_parquet(
     cells = {role: read[index] for role, index in found.items()}
     names = {role: source.names[index] for role, index in found.items()}
     line = np.arange(1, source.row_count + 1, dtype=np.int64)
-    columns = _SourceColumns(file, "parquet", cells, names, line, ())
+    columns = SourceColumns(file, "parquet", cells, names, line, ())
     return _store(_needs_stamp(options, file), options, columns, store, name, replace=replace)
 
 
@@ -140,14 +122,14 @@ def import_binance(
         **{role: by_name[role] for role in (*PRICE_COLUMNS, "volume")},
     }
     names = {role: role for role in cells} | {"timestamp": "open_time"}
-    columns = _SourceColumns(file, "binance", cells, names, table.line, table.ragged)
+    columns = SourceColumns(file, "binance", cells, names, table.line, table.ragged)
     return _store("open", options, columns, store, name, replace=replace, closes=by_name["close_time"])
 
 
 def _store(
     stamp: Stamp,
     options: ImportOptions,
-    columns: _SourceColumns,
+    columns: SourceColumns,
     store: DatasetStore,
     name: str,
     *,
@@ -166,7 +148,9 @@ def _store(
         source=source,
     )
     step_ns = _step(times, closes, options, source)
-    rows, detected_precision = _candidates(columns, options, times, step_ns if stamp == "open" else 0)
+    rows, detected_precision = read_candidates(
+        columns, times, has_volume=_has_volume(options), shift_ns=step_ns if stamp == "open" else 0
+    )
     precision = detected_precision if options.price_precision is None else options.price_precision
     findings = judge(rows, precision)
     repaired, repairs = repair_rows(rows, options.repairs, precision)
@@ -194,32 +178,6 @@ def _store(
     return ImportOutcome(info, tuple(findings), zero_volume_bars)
 
 
-def _candidates(
-    columns: _SourceColumns, options: ImportOptions, times: TimeColumn, shift_ns: int
-) -> tuple[CandidateRows, int]:
-    """Return the rows stamped at their close, and the decimals that their prices were written with."""
-    source = columns.file.name
-    unread: list[Unread] = list(times.unread)
-    values: dict[str, NDArray[np.float64]] = {}
-    precision = 0
-    for role in (*PRICE_COLUMNS, "volume"):
-        if role == "volume" and not _has_volume(options):
-            values[role] = np.zeros(len(columns.line))
-            continue
-        cells = columns.cells[role]
-        numbers = read_numbers(cells, columns.names[role], source=source)
-        if role == "volume" and _is_empty(cells, numbers.values):
-            raise DatasetInvalid(f"{source}: {EMPTY_VOLUME}")
-        if role != "volume":
-            precision = max(precision, written_decimals(cells, numbers.values))
-        values[role] = numbers.values
-        unread += numbers.unread
-    ts_event = np.where(times.ts == 0, np.uint64(0), times.ts + np.uint64(shift_ns))
-    return CandidateRows(
-        columns.line, ts_event, **values, unread=tuple(unread), ragged=columns.ragged
-    ), precision
-
-
 def _step(times: TimeColumn, closes: Any, options: ImportOptions, source: str) -> int:
     if closes is not None:
         # An archive says when each bar closed: one unit of time before the next one opens.
@@ -234,7 +192,7 @@ def _step(times: TimeColumn, closes: Any, options: ImportOptions, source: str) -
 
 
 def _understood(
-    columns: _SourceColumns, options: ImportOptions, times: TimeColumn, stamp: Stamp, step_ns: int
+    columns: SourceColumns, options: ImportOptions, times: TimeColumn, stamp: Stamp, step_ns: int
 ) -> dict[str, str]:
     return {
         "columns": ", ".join(f"{role}={name}" for role, name in columns.names.items()),
@@ -249,20 +207,14 @@ def _understood(
 def _needs_stamp(options: ImportOptions, file: SourceFile) -> Stamp:
     if options.stamp is None:
         raise InputError(
-            f"{file.name}: it does not tell whether its times are the open or the close of a bar; say --stamp open "
-            "or --stamp close (most exchanges stamp the open; taking that for the close would show the future)"
+            f"{file.name}: nothing in it tells whether its times are the open or the close of a bar; say "
+            "--stamp open or --stamp close (an open taken for a close lets a strategy see the future)"
         )
     return options.stamp
 
 
 def _has_volume(options: ImportOptions) -> bool:
     return options.volume in ("base", "quote")
-
-
-def _is_empty(cells: Any, values: NDArray[np.float64]) -> bool:
-    if len(cells) == pc.sum(pc.or_kleene(pc.is_null(cells), pc.equal(cells.cast("string"), ""))).as_py():
-        return True
-    return not np.any(np.nan_to_num(values, nan=1.0))
 
 
 def _is_number(cell: str) -> bool:

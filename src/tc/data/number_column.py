@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DECIMALS_MAX = 9
+_NUMBER = r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|(?i:nan|inf|infinity))"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +42,7 @@ def read_numbers(cells: Any, name: str, *, source: str) -> NumberColumn:
     if pa.types.is_decimal(kind) or pa.types.is_float16(kind) or pa.types.is_float32(kind):
         # By way of text, which is what was meant: 1.1 as float32 would become 1.10000002384185791015625.
         cells = cells.cast(pa.string())
-    values, mask = cast_cells(cells, pa.float64())
+    values, mask = cast_cells(cells, pa.float64(), _NUMBER)
     unread: tuple[Unread, ...] = ()
     if mask.any():
         first = cells[int(np.argmax(mask))].as_py()

@@ -26,7 +26,7 @@ class ParquetSource:
         self.row_count: int = self._file.metadata.num_rows
 
     def read(self, wanted: Sequence[int]) -> dict[int, Any]:
-        """Return the columns with these indexes as arrow arrays; raise DatasetInvalid where they are damaged."""
+        """Return the columns with these indexes as arrow arrays; raise DatasetInvalid if they are damaged."""
         names = [self.names[index] for index in wanted]
         try:
             table = self._file.read(columns=names)

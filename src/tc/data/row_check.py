@@ -1,4 +1,4 @@
-"""The judgement of rows: every rule, applied to whole columns at once, with the line of each row that breaks it."""
+"""The judgement of rows: every rule applied to whole columns at once, with the lines that break it."""
 
 from __future__ import annotations
 
@@ -43,13 +43,15 @@ def broken_by(rows: CandidateRows, price_precision: int, rules: frozenset[Rule])
 def fits_precision(prices: NDArray[np.float64], precision: int) -> NDArray[np.bool_]:
     """Return which prices have at most `precision` decimals.
 
-    Such a price is the float64 nearest to an integer divided by a power of ten, and that division is exact in
-    IEEE arithmetic below 2**53; beyond it a float64 cannot tell the decimals apart, so nothing is held against it.
+    Such a price is the float64 nearest to an integer divided by a power of ten, which is what that division
+    gives while the integer is below 2**53. Beyond it a float64 cannot tell the decimals apart, so nothing is
+    held against the price.
     """
     scale = 10.0**precision
     scaled = prices * scale
     with np.errstate(invalid="ignore"):
-        return (np.rint(scaled) / scale == prices) | ~(np.abs(scaled) < _FLOAT_INTEGER_MAX)
+        fits: NDArray[np.bool_] = np.rint(scaled) / scale == prices
+        return fits | ~(np.abs(scaled) < _FLOAT_INTEGER_MAX)
 
 
 def _ragged(rows: CandidateRows) -> Iterator[Finding]:

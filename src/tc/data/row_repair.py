@@ -1,4 +1,4 @@
-"""Repairs of rows: only the chosen ones, always in the same order, each recorded with the lines it touched."""
+"""Repairs of rows: only the chosen ones, always in one order, each recorded with the lines it touched."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def repair_rows(
     """Return the repaired rows and what was done to them.
 
     `widen-range` sets high and low to the largest and smallest price of the row; `drop-invalid` removes rows
-    that break a rule by themselves; `sort` orders by time; `drop-duplicates` keeps the first row of each time.
+    that break a rule by themselves; `sort` orders by time; `drop-duplicates` keeps the first row of a time.
     A repair that had nothing to do is not recorded.
     """
     done: list[Repair] = []

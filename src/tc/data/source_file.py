@@ -48,15 +48,16 @@ def read_source(path: Path) -> SourceFile:
     return SourceFile(path.name, data, f"sha256:{hashlib.sha256(data).hexdigest()}")
 
 
-def filled_lines(data: bytes, source: str) -> NDArray[np.int64]:
-    """Return the numbers, from 1, of the lines of a text that are not empty.
-
-    Raises DatasetInvalid where a carriage return stands alone: editors and readers count such lines differently.
-    """
+def refuse_bare_returns(data: bytes, source: str) -> None:
+    """Raise DatasetInvalid where a carriage return stands alone: readers count such lines differently."""
     if data.count(b"\r") != data.count(b"\r\n"):
         raise DatasetInvalid(
             f"{source}: some lines end in a bare carriage return; convert the line ends to LF"
         )
+
+
+def filled_lines(data: bytes) -> NDArray[np.int64]:
+    """Return the numbers, from 1, of the lines of a text that are not empty."""
     content = np.frombuffer(data, dtype=np.uint8)
     ends = np.flatnonzero(content == _LINE_FEED)
     if not data.endswith(b"\n"):

@@ -1,9 +1,9 @@
-"""Times as sources write them to UNIX nanoseconds: epochs in four units, ISO 8601, and local times of a zone."""
+"""Times as sources write them to UNIX nanoseconds: epochs in four units, ISO 8601, local times of a zone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,24 +12,23 @@ import pyarrow.compute as pc
 from tc.data.candidate import Unread
 from tc.data.cell import as_integers, as_mask, cast_cells, shown
 from tc.data.finding import Rule
+from tc.data.import_options import TimeUnit
 from tc.errors import DatasetInvalid, InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-type TimeUnit = Literal["auto", "s", "ms", "us", "ns", "iso"]
-TIME_UNITS: tuple[TimeUnit, ...] = ("auto", "s", "ms", "us", "ns", "iso")
-
 _UNIT_NS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
-# Epochs from September 2001 to November 2286 have 10, 13, 16 or 19 digits: outside of that the unit is not evident.
+# Epochs from September 2001 to November 2286 have 10, 13, 16 or 19 digits; others do not show their unit.
 _EVIDENT_FROM = {"s": 10**9, "ms": 10**12, "us": 10**15, "ns": 10**18}
 _NS_MAX = 2**63 - 1
-_ISO_WITH_OFFSET = r"[0-9](Z|[+-][0-9]{2}:?[0-9]{2}|[+-][0-9]{2})$"
+_ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)?)?"
+_OFFSET = "(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)"
 
 
 @dataclass(frozen=True, eq=False)
 class TimeColumn:
-    """Times in UNIX nanoseconds (0 where unread), the cells that did not read, and how they were understood."""
+    """Times in UNIX nanoseconds (0 where unread), the unread cells, and how the others were understood."""
 
     ts: NDArray[np.uint64]
     unread: tuple[Unread, ...]
@@ -66,7 +65,7 @@ def read_times(cells: Any, name: str, *, unit: TimeUnit, zone: str | None, sourc
         unit = "auto" if is_epoch else "iso"
     if unit == "iso":
         return _from_iso(cells, name, zone=zone, source=source)
-    epochs, _ = cast_cells(cells, pa.int64())
+    epochs, _ = cast_cells(cells, pa.int64(), "[0-9]+")
     return _from_epochs(epochs, cells, name, unit=unit, zone=zone, source=source)
 
 
@@ -103,19 +102,17 @@ def _evident_unit(numbers: NDArray[np.int64], name: str, source: str) -> TimeUni
 
 
 def _from_iso(cells: Any, name: str, *, zone: str | None, source: str) -> TimeColumn:
-    has_offset = as_mask(pc.match_substring_regex(cells, _ISO_WITH_OFFSET)) & as_mask(
-        pc.greater(pc.utf8_length(cells), 10)
-    )
-    if has_offset.any():
+    if pc.any(pc.match_substring_regex(cells, f"^{_ISO}{_OFFSET}$")).as_py():
         if zone is not None:
             raise InputError(
-                f"{source}: zone {zone} was given, but times in column {name!r} carry their own offset; leave it out"
+                f"{source}: zone {zone} was given, but times in column {name!r} carry their own offset; "
+                "leave it out"
             )
-        moments, unread = cast_cells(cells, pa.timestamp("ns", "UTC"))
+        moments, unread = cast_cells(cells, pa.timestamp("ns", "UTC"), _ISO + _OFFSET)
         expected = "expected an ISO time with an offset like the others"
         faults = _unread(Rule.NOT_A_TIME, unread, cells, name, expected)
         return _utc_column(moments, faults, cells, name, unit="iso", zone="offsets")
-    moments, unread = cast_cells(cells, pa.timestamp("ns"))
+    moments, unread = cast_cells(cells, pa.timestamp("ns"), _ISO)
     faults = _unread(Rule.NOT_A_TIME, unread, cells, name, "expected a time such as 2022-01-31 12:00:00")
     return _localized(moments, faults, cells, name, unit="iso", zone=zone, source=source)
 
@@ -130,7 +127,7 @@ def _from_moments(cells: Any, name: str, *, unit: TimeUnit, zone: str | None, so
         raise InputError(
             f"{source}: zone {zone} was given, but column {name!r} holds {cells.type}; leave it out"
         )
-    moments, unread = cast_cells(cells, pa.timestamp("ns", cells.type.tz if has_zone else None))
+    moments, unread = cast_cells(cells, pa.timestamp("ns", cells.type.tz if has_zone else None), "")
     faults = _unread(Rule.NOT_A_TIME, unread, cells, name, "expected a time")
     if has_zone:
         return _utc_column(moments, faults, cells, name, unit="timestamp", zone="offsets")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from tc.errors import OutcomeUnknown
+from tc.errors import OutcomeUnknown, StorageError
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -39,6 +40,23 @@ def forget_cache(descriptor: int) -> None:
     """
     with contextlib.suppress(OSError):
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def close(descriptor: int) -> None:
+    """Close; Linux frees the descriptor even where it reports an error, and all that must last was synced."""
+    with contextlib.suppress(OSError):
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def storage_fault(path: Path, what: str) -> Iterator[None]:
+    """Turn an OSError inside into the StorageError that `path` could not be `what`."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{path} could not be {what} ({reason(error)}); check the disk and rights"
+        ) from error
 
 
 def reason(error: OSError) -> str:

@@ -20,21 +20,15 @@ def make_directory(path: Path, *, exclusive: bool = False) -> None:
         NotWritten: it was not created, or something that is no directory stands in the way.
         OutcomeUnknown: it was created, but a power cut may undo it.
     """
-    missing = [path]
-    while not missing[-1].parent.is_dir() and missing[-1].parent != missing[-1]:
-        missing.append(missing[-1].parent)
-    for directory in reversed(missing):
-        try:
-            os.mkdir(directory)
-        except FileExistsError:
-            if exclusive and directory == path:
-                raise AlreadyExists(path) from None
-            if not directory.is_dir():
-                raise NotWritten(path, f"{directory} is not a directory") from None
-            # Another process may have made it a moment ago and not synced it yet: sync it here too.
-        except OSError as error:
-            raise NotWritten(path, reason(error)) from error
-        sync_name(directory)
+    try:
+        missing = [path]
+        while not missing[-1].parent.is_dir() and missing[-1].parent != missing[-1]:
+            missing.append(missing[-1].parent)
+        for directory in reversed(missing):
+            _make_one(directory, path, exclusive=exclusive and directory == path)
+            sync_name(directory)
+    except OSError as error:
+        raise NotWritten(path, reason(error)) from error
 
 
 def remove_tree(path: Path) -> None:
@@ -76,6 +70,17 @@ def protect_tree(path: Path) -> None:
 def unprotect_tree(path: Path) -> None:
     """Undo `protect_tree`: files become 0644, directories 0755."""
     _change_modes(path, file_mode=0o644, directory_mode=0o755)
+
+
+def _make_one(directory: Path, wanted: Path, *, exclusive: bool) -> None:
+    try:
+        os.mkdir(directory)
+    except FileExistsError:
+        if exclusive:
+            raise AlreadyExists(wanted) from None
+        if not directory.is_dir():
+            raise NotWritten(wanted, f"{directory} is not a directory") from None
+        # Another process may have made it a moment ago and not synced its name yet: that is done here too.
 
 
 def _change_modes(path: Path, *, file_mode: int, directory_mode: int) -> None:

@@ -20,10 +20,10 @@ from typing import Any, NoReturn, Self
 
 from tc.clock import SYSTEM_CLOCK, Clock
 from tc.durable.anchor import read_anchor, write_anchor
-from tc.durable.descriptor import forget_cache, reason, sync_name, write_all
+from tc.durable.descriptor import close, forget_cache, reason, storage_fault, sync_name, write_all
 from tc.durable.frame import EMPTY, LINE_BYTES_MAX, Entry, Head, encode_data, encode_line
 from tc.durable.lock import FileLock
-from tc.durable.repair import repair_tail
+from tc.durable.repair import repair_tail, unrecorded_repair
 from tc.durable.scan import Scanner
 from tc.errors import AlreadyExists, LockTimeout, NotFound, NotWritten, OutcomeUnknown, StorageError, TcBug
 
@@ -76,7 +76,7 @@ class Journal:
         try:
             sync_name(path)
         except BaseException:
-            os.close(descriptor)
+            close(descriptor)
             raise
         return cls(path, descriptor, lock, clock)
 
@@ -92,7 +92,8 @@ class Journal:
         """Open an existing journal for appending: verify all of it and repair a torn tail.
 
         The caller owns the file for life, or gives the `lock` under which it is shared. The repair keeps the
-        torn bytes in `<name>.torn-<seq>` and is itself an entry, `TailRepaired`.
+        torn bytes in `<name>.torn-<seq>` and is itself an entry, `TailRepaired`; a last entry that lacks no
+        more than its newline is whole, and gets it.
 
         Raises:
             NotFound: there is no such file.
@@ -101,14 +102,11 @@ class Journal:
             StorageError: the file cannot be opened or repaired.
         """
         recorded = None if anchor is None else read_anchor(anchor)
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except FileNotFoundError:
-            raise NotFound(f"the journal {path} was not found; check the path") from None
-        except OSError as error:
-            raise StorageError(
-                f"the journal {path} could not be opened for writing ({reason(error)}); check its rights"
-            ) from error
+        with storage_fault(path, "opened for writing"):
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+            except FileNotFoundError:
+                raise NotFound(f"the journal {path} was not found; check the path") from None
         journal = cls(path, descriptor, lock, clock)
         try:
             forget_cache(descriptor)
@@ -118,7 +116,7 @@ class Journal:
                 with journal._hold(recorded):
                     pass
         except BaseException:
-            os.close(descriptor)
+            close(descriptor)
             raise
         return journal
 
@@ -239,7 +237,7 @@ class Journal:
         finally:
             self._is_closed = True
             self._is_clear = False
-            os.close(self._descriptor)
+            close(self._descriptor)
 
     def __enter__(self) -> Self:
         return self
@@ -265,7 +263,13 @@ class Journal:
     def _flush(self) -> None:
         if not self._lines:
             return
-        self._fence()
+        try:
+            self._fence()
+        except (OSError, StorageError) as error:
+            self._drop()
+            if isinstance(error, OSError):
+                raise NotWritten(self.path, reason(error)) from error
+            raise
         batch = b"".join(self._lines)
         try:
             write_all(self._descriptor, batch)
@@ -299,8 +303,8 @@ class Journal:
     def _check_name(self) -> None:
         try:
             named = os.stat(self.path)
-        except OSError as error:
-            self._refuse(NotWritten(self.path, f"it cannot be found any more: {reason(error)}"))
+        except FileNotFoundError:
+            self._refuse(NotWritten(self.path, "it is not there any more"))
         if not os.path.samestat(named, os.fstat(self._descriptor)):
             self._refuse(NotWritten(self.path, "another file took its name"))
 
@@ -342,7 +346,9 @@ class Journal:
         try:
             with self._lock:
                 self._lock_thread = threading.get_ident()
-                self._check_name()
+                self._admit()
+                with storage_fault(self.path, "looked at"):
+                    self._check_name()
                 self._read_new(anchor)
                 yield
                 if self._lines or self._is_dirty:
@@ -356,13 +362,14 @@ class Journal:
 
     def _read_new(self, anchor: Head | None) -> None:
         scanner = self._scan(anchor)
-        if not scanner.torn_bytes:
-            return
-        repair = repair_tail(self.path, self._descriptor, scanner)
-        if scanner.lacks_newline:
-            self._scan(anchor)
-        self.add("TailRepaired", self._clock.now_ns(), repair)
-        self.sync()
+        if scanner.torn_bytes:
+            repair_tail(self.path, self._descriptor, scanner)
+            if scanner.lacks_newline:
+                self._scan(anchor)
+        record = unrecorded_repair(self.path, self._written.seq + 1)
+        if record is not None:
+            self.add("TailRepaired", self._clock.now_ns(), record)
+            self.sync()
 
     def _scan(self, anchor: Head | None) -> Scanner:
         scanner = Scanner(self.path, self._descriptor, head=self._written, end=self._end, anchor=anchor)

@@ -17,12 +17,12 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from tc.clock import SYSTEM_CLOCK, Clock, iso_utc
-from tc.durable.descriptor import reason
+from tc.durable.descriptor import close, reason, storage_fault
 from tc.durable.process import boot_id, host, is_process_alive, is_process_stopped, own_start_time
 from tc.errors import LockTimeout, StorageError, TcBug
 
 PURPOSE_LENGTH_MAX = 160
-_RECORD_BYTES = 1024  # fixed, so that one write replaces one record by the next without a gap
+_RECORD_BYTES = 2048  # fixed, so that one write replaces one record by the next without a gap
 _POLL_S = 0.001
 _PROBE_GRACE_NS = 50_000_000
 
@@ -98,18 +98,9 @@ class FileLock:
             TcBug: this thread holds it already.
         """
         started = self._clock.monotonic_ns()
-        while True:
-            descriptor = self._open()
-            try:
-                self._refuse_reentry(descriptor)
-                self._wait(descriptor, started)
-                if self._is_current(descriptor):
-                    _prove_exclusion(self.path, descriptor)
-                    break
-            except BaseException:
-                _close(descriptor)
-                raise
-            _close(descriptor)  # unlinked or replaced while we waited: the name leads to another file now
+        with storage_fault(self.path, "locked"):
+            while (descriptor := self._attempt(started)) is None:
+                pass  # unlinked or replaced while we waited: the name leads to another file now
         self._is_lost_in_fork = False
         self._thread = threading.get_ident()
         self._descriptor = descriptor
@@ -131,7 +122,9 @@ class FileLock:
         """
         if self._descriptor is None:
             raise TcBug(f"{self.path} is not held by this process")
-        if not self._is_current(self._descriptor):
+        with storage_fault(self.path, "looked at"):
+            is_current = self._is_current(self._descriptor)
+        if not is_current:
             raise StorageError(
                 f"{self.path} was removed or replaced while pid {os.getpid()} held it ({self.purpose}); "
                 "find out by whom, then start again"
@@ -146,15 +139,24 @@ class FileLock:
     ) -> None:
         self.release()
 
+    def _attempt(self, started: int) -> int | None:
+        descriptor = self._open()
+        try:
+            self._refuse_reentry(descriptor)
+            self._wait(descriptor, started)
+            if self._is_current(descriptor):
+                _prove_exclusion(self.path, descriptor)
+                return descriptor
+        except BaseException:
+            _close(descriptor)
+            raise
+        _close(descriptor)
+        return None
+
     def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         with _table:
-            try:
-                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-                descriptor = os.open(self.path, flags, 0o644)
-            except OSError as error:
-                raise StorageError(
-                    f"the lock file {self.path} could not be opened ({reason(error)}); check its rights"
-                ) from error
+            descriptor = os.open(self.path, flags, 0o644)
             _descriptors[descriptor] = self
         return descriptor
 
@@ -215,20 +217,17 @@ def lock_holder(path: Path) -> LockHolder | None:
     Raises:
         StorageError: the file is there but cannot be looked at.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StorageError(
-            f"the lock file {path} could not be opened ({reason(error)}); check its rights"
-        ) from error
+    with storage_fault(path, "looked at"):
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return None
     try:
         if _try_lock(path, descriptor, fcntl.LOCK_SH):
             return None
         return _read_record(descriptor)
     finally:
-        os.close(descriptor)
+        close(descriptor)
 
 
 def _try_lock(path: Path, descriptor: int, kind: int) -> bool:
@@ -255,27 +254,27 @@ def _prove_exclusion(path: Path, descriptor: int) -> None:
                 f"the file system of {path} grants one lock twice; move it to a local file system"
             )
     finally:
-        os.close(other)
+        close(other)
     _devices_proven.add(device)
 
 
 def _read_record(descriptor: int) -> LockHolder:
     try:
         return LockHolder(**json.loads(os.pread(descriptor, _RECORD_BYTES, 0)))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OSError):
         return _UNKNOWN
 
 
 def _close(descriptor: int) -> None:
     with _table:
         _descriptors.pop(descriptor, None)
-        os.close(descriptor)
+        close(descriptor)
 
 
 def _forget_in_child() -> None:
     # A child shares its parent's open files, and with them the lock: it would outlive the parent.
     for descriptor, lock in _descriptors.items():
-        os.close(descriptor)
+        close(descriptor)
         if lock._descriptor == descriptor:
             lock._descriptor = None
             lock._is_lost_in_fork = True

@@ -16,6 +16,7 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
+@functools.cache
 def host() -> str:
     """Return the name of this machine."""
     return os.uname().nodename

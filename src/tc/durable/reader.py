@@ -13,10 +13,10 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from tc.durable.anchor import read_anchor
-from tc.durable.descriptor import reason
+from tc.durable.descriptor import close, storage_fault
 from tc.durable.frame import Entry, FrameError, Head, parse_any_line, parse_line
-from tc.durable.scan import Scanner
-from tc.errors import ArtifactCorrupt, Corrupt, JournalCorrupt, NotFound, StorageError
+from tc.durable.scan import Scanner, is_unwritten
+from tc.errors import ArtifactCorrupt, Corrupt, JournalCorrupt, NotFound
 
 _BLOCK_BYTES = 1 << 16
 
@@ -66,7 +66,7 @@ class JournalReader:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._descriptor)
+        close(self._descriptor)
 
     def __enter__(self) -> Self:
         return self
@@ -104,7 +104,7 @@ def verify_journal(path: Path, *, anchor: Path | None = None) -> JournalCheck:
     except Corrupt as found:
         problem = found
     finally:
-        os.close(descriptor)
+        close(descriptor)
     return JournalCheck(scanner.head.seq, scanner.head, scanner.torn_bytes, problem)
 
 
@@ -119,26 +119,24 @@ def tail_entries(path: Path, count: int) -> list[Entry]:
     """
     descriptor = _open(path)
     try:
-        offset, block = _read_last_lines(descriptor, count + 1)  # one more, because the last may be torn
+        with storage_fault(path, "read"):
+            offset, block = _read_last_lines(descriptor, count + 1)  # one more, because the last may be torn
     finally:
-        os.close(descriptor)
-    *lines, _unfinished = block.split(b"\n")
-    if lines and b"\0" in lines[-1]:
-        lines.pop()  # torn: see scan
-    for line in lines[: max(0, len(lines) - count)]:
+        close(descriptor)
+    found: list[tuple[int, bytes]] = []
+    for line in block.split(b"\n")[:-1]:
+        found.append((offset, line))
         offset += len(line) + 1
-    lines = lines[-count:] if count else []
+    if found and is_unwritten(found[-1][1], found[-1][0]):
+        found.pop()
     entries: list[Entry] = []
-    head: Head | None = None
-    for line in lines:
+    for start, line in found[-count:] if count else []:
+        head = Head(entries[-1].seq, entries[-1].hash) if entries else None
         try:
-            entry = parse_any_line(line, offset) if head is None else parse_line(line, head, offset)
-        except FrameError as invalid:
-            seq = 0 if head is None else head.seq + 1
-            raise JournalCorrupt(path, seq, offset, str(invalid)) from None
+            entry = parse_any_line(line, start) if head is None else parse_line(line, head, start)
+        except FrameError as fault:
+            raise JournalCorrupt(path, 0 if head is None else head.seq + 1, start, str(fault)) from None
         entries.append(entry)
-        head = Head(entry.seq, entry.hash)
-        offset += len(line) + 1
     return entries
 
 
@@ -157,11 +155,8 @@ def _read_last_lines(descriptor: int, count: int) -> tuple[int, bytes]:
 
 
 def _open(path: Path) -> int:
-    try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        raise NotFound(f"the journal {path} was not found; check the path") from None
-    except OSError as error:
-        raise StorageError(
-            f"the journal {path} could not be opened ({reason(error)}); check its rights"
-        ) from error
+    with storage_fault(path, "opened"):
+        try:
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotFound(f"the journal {path} was not found; check the path") from None

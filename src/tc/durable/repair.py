@@ -2,51 +2,67 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from tc.durable.artifact import create_artifact, read_artifact
-from tc.durable.descriptor import reason
+from tc.durable.descriptor import reason, storage_fault
 from tc.durable.scan import Scanner
 from tc.errors import AlreadyExists, OutcomeUnknown
 
 
-def repair_tail(path: Path, descriptor: int, scanner: Scanner) -> dict[str, object]:
-    """Cut the torn tail that `scanner` found, or give the last line its newline; return what was done.
+def repair_tail(path: Path, descriptor: int, scanner: Scanner) -> None:
+    """Cut the torn tail that `scanner` found, its bytes kept beside the journal; or add the missing newline.
 
-    After return the repair survives a power cut; a crash during it leaves a tail to repair the same way.
+    After return the repair survives a power cut; a crash during it leaves a tail to repair the same way, or
+    the evidence that `unrecorded_repair` finds.
 
     Raises:
         NotWritten: the evidence could not be kept; the journal is as it was.
         OutcomeUnknown: the journal was changed, but a power cut may undo it.
     """
-    offset = scanner.end
-    evidence = "" if scanner.lacks_newline else _keep_evidence(path, scanner.head.seq + 1, scanner.torn())
+    if not scanner.lacks_newline:
+        _keep_evidence(path, scanner.head.seq + 1, scanner.torn())
     try:
         if scanner.lacks_newline:
             os.write(descriptor, b"\n")
         else:
-            os.ftruncate(descriptor, offset)
+            os.ftruncate(descriptor, scanner.end)
         os.fsync(descriptor)
     except OSError as error:
         raise OutcomeUnknown(path, f"its torn end could not be repaired: {reason(error)}") from error
-    return {
-        "offset": offset,
-        "lost_bytes": 0 if scanner.lacks_newline else scanner.torn_bytes,
-        "evidence": evidence,
-    }
 
 
-def _keep_evidence(path: Path, seq: int, torn: bytes) -> str:
+def unrecorded_repair(path: Path, seq: int) -> dict[str, object] | None:
+    """Return the data of the `TailRepaired` entry that is due as entry `seq`; None if none is.
+
+    Evidence named after an entry that does not exist yet is of a repair that no entry tells of.
+    """
+    found = None
+    for copy in _evidence_names(path, seq):
+        with storage_fault(copy, "looked at"):
+            try:
+                size = copy.stat().st_size
+            except FileNotFoundError:
+                return found
+        found = {"lost_bytes": size, "evidence": copy.name}
+    return found
+
+
+def _keep_evidence(path: Path, seq: int, torn: bytes) -> None:
     # A repair that was itself cut off comes here again with the same bytes: they are kept once.
-    number = 1
-    while True:
-        suffix = f".torn-{seq}" if number == 1 else f".torn-{seq}-{number}"
-        copy = path.with_name(path.name + suffix)
+    for copy in _evidence_names(path, seq):
         try:
             create_artifact(copy, torn)
         except AlreadyExists:
             if read_artifact(copy) != torn:
-                number += 1
                 continue
-        return copy.name
+        return
+
+
+def _evidence_names(path: Path, seq: int) -> Iterator[Path]:
+    yield path.with_name(f"{path.name}.torn-{seq}")
+    for number in itertools.count(2):
+        yield path.with_name(f"{path.name}.torn-{seq}-{number}")

@@ -1,16 +1,17 @@
 """Walks the lines of a journal and tells apart the three ways it can end: cleanly, torn, or damaged.
 
-Torn is what a crash leaves: a last line without its newline, or with NUL bytes in a block never written.
+Torn is what a crash leaves: a last line without its newline, or with zeros in sectors never written.
 Everything else that is not the next valid line is damage, and damage is never repaired.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tc.durable.descriptor import reason
+from tc.durable.descriptor import storage_fault
 from tc.durable.frame import (
     EMPTY,
     LINE_BYTES_MAX,
@@ -20,9 +21,24 @@ from tc.durable.frame import (
     holds_whole_line,
     parse_line,
 )
-from tc.errors import JournalCorrupt, JournalTruncated, StorageError
+from tc.errors import JournalCorrupt, JournalTruncated
 
 _CHUNK_BYTES = 1 << 20
+_SECTOR_BYTES = 512
+_ZEROS = re.compile(rb"\0+")
+
+
+def is_unwritten(line: bytes, offset: int) -> bool:
+    """Tell whether the line at byte `offset` holds zeros just where whole sectors of it were never written.
+
+    Zeros anywhere else are damage: a single flipped bit turns a space into one.
+    """
+    runs = list(_ZEROS.finditer(line))
+    return bool(runs) and all(
+        (run.start() == 0 or (offset + run.start()) % _SECTOR_BYTES == 0)
+        and (offset + run.end()) % _SECTOR_BYTES == 0
+        for run in runs
+    )
 
 
 class Scanner:
@@ -78,7 +94,7 @@ class Scanner:
 
     def _judge_line(self, line: bytes, fault: str) -> None:
         is_last = self.end + len(line) + 1 == self._size()
-        if not (is_last and b"\0" in line):
+        if not (is_last and is_unwritten(line, self.end)):
             raise self._corrupt(fault)
         self.torn_bytes = len(line) + 1
         self._refuse_cut()
@@ -133,10 +149,9 @@ class Scanner:
         return JournalCorrupt(self._path, self.head.seq + 1, self.end, fault)
 
     def _size(self) -> int:
-        return os.fstat(self._descriptor).st_size
+        with storage_fault(self._path, "read"):
+            return os.fstat(self._descriptor).st_size
 
     def _read(self, offset: int, size: int) -> bytes:
-        try:
+        with storage_fault(self._path, "read"):
             return os.pread(self._descriptor, size, offset)
-        except OSError as error:
-            raise StorageError(f"{self._path} could not be read ({reason(error)}); check the disk") from error

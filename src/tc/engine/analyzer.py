@@ -22,6 +22,8 @@ type _Trade = tuple[str, float, int | None]
 class BufferedAnalyzer(PortfolioAnalyzer):
     """The engine's analyzer with buffered trade records; same public results."""
 
+    _position_returns: pd.Series
+
     def __init__(self) -> None:
         self._buffer: dict[Any, list[_Trade]] = {}
         super().__init__()
@@ -76,7 +78,7 @@ class BufferedAnalyzer(PortfolioAnalyzer):
         merged = dict(self._position_returns.items()) if len(self._position_returns) else {}
         for timestamp, value in returns.items():
             merged[timestamp] = merged.get(timestamp, 0.0) + value
-        index = pd.DatetimeIndex(list(merged), dtype=self._position_returns.index.dtype)
+        index = pd.DatetimeIndex(list(merged))
         self._position_returns = pd.Series(list(merged.values()), index=index, dtype="float64")
         self._sync_returns_alias()
 

@@ -18,6 +18,7 @@ from types import ModuleType
 import tc
 
 _PACKAGE_ROOT = Path(tc.__file__).resolve().parent
+_WHEEL_ROOT = Path(sysconfig.get_path("purelib")).resolve()
 _FOREIGN_ROOTS = tuple(
     Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
@@ -56,12 +57,22 @@ def file_digest(path: Path) -> str:
 
 
 def portable_path(path: Path, base: Path) -> str:
-    """Return how a run records a source file: `tc:…` for ours, relative to the spec's folder, else absolute."""
-    if path.is_relative_to(_PACKAGE_ROOT):
-        return f"tc:{path.relative_to(_PACKAGE_ROOT).as_posix()}"
-    if path.is_relative_to(base.resolve()):
-        return path.relative_to(base.resolve()).as_posix()
+    """Return how a run records a source file: below `tc:` or `wheel:` if installed, else relative to the spec's folder.
+
+    A file that lies in none of them keeps its absolute path.
+    """
+    for prefix, root in (("tc:", _PACKAGE_ROOT), ("wheel:", _WHEEL_ROOT), ("", base.resolve())):
+        if path.is_relative_to(root):
+            return f"{prefix}{path.relative_to(root).as_posix()}"
     return str(path)
+
+
+def recorded_path(name: str, base: Path) -> Path:
+    """Return the file that a run recorded as `name`: the inverse of `portable_path`."""
+    for prefix, root in (("tc:", _PACKAGE_ROOT), ("wheel:", _WHEEL_ROOT)):
+        if name.startswith(prefix):
+            return root / name.removeprefix(prefix)
+    return base / name
 
 
 def _imported_files(path: Path, search_path: list[str]) -> Iterator[Path]:

@@ -8,6 +8,7 @@ because every fill is on `events.order.*` already.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -52,14 +53,14 @@ class Recorder:
         """Subscribe to the bus and wrap the given endpoints (name to present handler)."""
         for topic in _TOPICS if self._full else _LEAN_TOPICS:
             bus.subscribe(topic, self.on_event, PRIORITY)
-            self._detach.append(lambda topic=topic: bus.unsubscribe(topic, self.on_event))
+            self._detach.append(partial(bus.unsubscribe, topic, self.on_event))
         if not self._full:
             return
         for endpoint, handler in endpoints.items():
             wrapped = self._wrapped(handler)
             bus.deregister(endpoint, handler)
             bus.register(endpoint, wrapped)
-            self._detach.append(lambda e=endpoint, h=handler, w=wrapped: _restore(bus, e, h, w))
+            self._detach.append(partial(_restore, bus, endpoint, handler, wrapped))
 
     def detach(self) -> None:
         """Stop recording; the engine is left as it was found."""

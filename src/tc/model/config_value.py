@@ -24,11 +24,11 @@ def number_problems(config: dict[str, Any]) -> Iterator[Problem]:
     """Yield the numbers that are not finite, and those whose digits a binary float would change."""
     for path, value in _leaves(config, ()):
         if isinstance(value, str) and _NOT_FINITE_TEXT.fullmatch(value):
-            yield Problem(path, f"found {value!r}, expected a finite number; a limit never trips on it")
+            yield Problem(path, f"found {value!r}, expected a finite number; correct it")
         elif isinstance(value, float):
             text = value.text if isinstance(value, WrittenFloat) else repr(value)
             if not math.isfinite(value):
-                yield Problem(path, f"found {text}, expected a finite number; a limit never trips on it")
+                yield Problem(path, f"found {text}, expected a finite number; correct it")
             elif Decimal(repr(float(value))) != Decimal(text):
                 yield Problem(
                     path, f"found {text}, which a float rounds to {float(value)!r}; put quotes around it"

@@ -54,6 +54,4 @@ def _differences(before: Any, after: Any, path: Path) -> Iterator[Difference]:
 def _is_same(before: Any, after: Any) -> bool:
     if before is ABSENT or after is ABSENT:
         return before is after
-    return json.dumps(before, sort_keys=True) == json.dumps(
-        after, sort_keys=True
-    )  # 1, 1.0 and true are not the same
+    return json.dumps(before) == json.dumps(after)  # Python calls 1, 1.0 and true equal

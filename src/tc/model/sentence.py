@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from tc.model.number import decimal_text
 from tc.model.problem import Path
 from tc.model.run_spec import RunSpec
 from tc.model.section import CONTRADICTION, Section
@@ -35,11 +37,14 @@ def shown(value: Any) -> str:
         return "nothing"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, dict):
+    if isinstance(value, dict | Section):
         return "a mapping"
     if isinstance(value, tuple | list):
         return "a list"
-    text = value.text if isinstance(value, WrittenFloat) else repr(value)
+    if isinstance(value, WrittenFloat):
+        text = value.text
+    else:
+        text = decimal_text(value) if isinstance(value, Decimal) else repr(value)
     return text if len(text) <= SHOWN_LENGTH_MAX else f"{text[:SHOWN_LENGTH_MAX]}…"
 
 
@@ -89,7 +94,7 @@ def _choice(path: Path, detail: ErrorDetails) -> str:
 def _pattern(path: Path, detail: ErrorDetails) -> str:
     field = _field_of(path)
     meaning = field.description.rstrip(".") if field is not None and field.description else ""
-    expected = _FORMS.get(str(path[-1]), meaning)
+    expected = _FORMS.get(_last_key(path), meaning)
     return _found(path, detail, f"expected {expected}")
 
 
@@ -101,7 +106,8 @@ def _wrong_type(path: Path, detail: ErrorDetails) -> str:
     if found is None:
         return _found(path, detail, f"expected {noun}; fill it in or remove the key")
     if noun == "text" and not isinstance(found, dict | tuple):
-        noun = "text; put quotes around it"
+        form = _FORMS.get(_last_key(path))
+        noun = form or "text; put quotes around it"
     return _found(path, detail, f"expected {noun}")
 
 
@@ -125,6 +131,10 @@ _NOUNS = {
 _FORMS = {
     "fingerprint": "sha256: and 64 hex digits, as `tc data fingerprint` prints it",
     "source": "package.module:Class, or path/file.py:Class relative to the spec file",
+    "starting_balances": "an amount and a currency such as '10000 USDT'",
+    "commission": "an amount and a currency such as '1 USDT'",
+    "min_notional": "an amount and a currency such as '5 USDT'",
+    "max_notional": "an amount and a currency such as '1000000 USDT'",
 }
 _SENTENCES: dict[str, Callable[[Path, ErrorDetails], str]] = {
     CONTRADICTION: _contradiction,
@@ -146,6 +156,10 @@ _SENTENCES: dict[str, Callable[[Path, ErrorDetails], str]] = {
     "less_than_equal": lambda path, detail: _found(path, detail, f"expected at most {detail['ctx']['le']}"),
     "less_than": lambda path, detail: _found(path, detail, f"expected less than {detail['ctx']['lt']}"),
 }
+
+
+def _last_key(path: Path) -> str:
+    return next((part for part in reversed(path) if isinstance(part, str)), "")
 
 
 def _keys(section: type[Section]) -> list[str]:

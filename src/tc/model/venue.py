@@ -221,9 +221,9 @@ class Instrument(Section):
 
     def contradictions(self) -> Iterator[Problem]:
         """Yield currencies, quantities and amounts that do not fit the kind or one another."""
-        yield from self._currency_problems()
         yield from self._quantity_problems()
-        yield from self._notional_problems()
+        problems = list(self._currency_problems())
+        yield from problems or self._notional_problems()  # which currency values orders must be clear first
 
     def _currency_problems(self) -> Iterator[Problem]:
         if self.base_currency == self.quote_currency:

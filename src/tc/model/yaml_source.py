@@ -106,7 +106,7 @@ def plain_value(text: str) -> Any:
 def _yaml_problem(error: yaml.YAMLError, text: str) -> str:
     if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, error.position) + 1
-        return f"line {line}: character U+{ord(error.character):04X} cannot stand in YAML; remove it"
+        return f"line {line}: character U+{ord(text[error.position]):04X} cannot stand in YAML; remove it"
     mark = getattr(error, "problem_mark", None)
     said = [getattr(error, "context", None), getattr(error, "problem", None)]
     problem = ", ".join(part for part in said if part)

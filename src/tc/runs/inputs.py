@@ -6,17 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tc.clock import parse_utc_ns
 from tc.data.bar_table import BarTable
 from tc.data.dataset_info import DatasetInfo
 from tc.data.engine_volume import engine_volume
-from tc.data.store import DatasetStore
+from tc.data.dataset_store import DatasetStore
 from tc.durable import read_artifact
 from tc.engine.backtest import BarFeed
 from tc.engine.strategy_source import LoadedStrategy, files_digest, load_strategy
-from tc.errors import DatasetInvalid, SpecInvalid
+from tc.errors import DatasetInvalid
 from tc.model.reading import read_run_spec
 from tc.model.run_spec import Feed, RunSpec
 from tc.store.roots import Roots
@@ -97,7 +95,7 @@ def load_inputs(path: Path, roots: Roots, base: Path | None = None) -> RunInputs
 
 def load_feed(feed: Feed, spec: RunSpec, roots: Roots) -> LoadedFeed:
     """Return a feed's bars within its time range, checked against spec and instrument."""
-    dataset = DatasetStore(roots.datasets).load(feed.dataset)
+    dataset = DatasetStore(roots.runtime).load(feed.dataset)
     info = dataset.info
     if feed.fingerprint is not None and feed.fingerprint != info.fingerprint:
         raise DatasetInvalid(
@@ -116,9 +114,9 @@ def load_feed(feed: Feed, spec: RunSpec, roots: Roots) -> LoadedFeed:
             f"dataset {feed.dataset!r} has a bar every {info.step_ns / 1e9:g} s, but bar_type {feed.bar_type} means "
             f"every {step_s} s; correct the bar_type or choose another dataset"
         )
-    table = _within(dataset.table, feed)
+    table = dataset.window(_ns(feed.start), _ns(feed.end))
     if len(table.ts_event) == 0:
-        raise SpecInvalid("data", [f"dataset {feed.dataset!r} has no bar from {feed.start} to {feed.end}; widen the range"])
+        raise DatasetInvalid(f"dataset {feed.dataset!r} has no bar from {feed.start} to {feed.end}; widen the range")
     volume = engine_volume(table, info, feed.volume, feed.volume_constant, instrument.size_precision)
     return LoadedFeed(feed, info, table, volume)
 
@@ -129,15 +127,5 @@ def bar_seconds(bar_type: str) -> int:
     return int(step) * _SECONDS[aggregation]
 
 
-def _within(table: BarTable, feed: Feed) -> BarTable:
-    """Return the bars that lie wholly within the feed's range: opened at start or later, closed at end or earlier."""
-    if feed.start is None and feed.end is None:
-        return table
-    step_ns = bar_seconds(feed.bar_type) * 1_000_000_000
-    first, last = 0, len(table.ts_event)
-    if feed.start is not None:
-        first = int(np.searchsorted(table.ts_event, np.uint64(parse_utc_ns(feed.start) + step_ns), side="left"))
-    if feed.end is not None:
-        last = int(np.searchsorted(table.ts_event, np.uint64(parse_utc_ns(feed.end)), side="right"))
-    columns = (table.ts_event, table.open, table.high, table.low, table.close, table.volume)
-    return BarTable(*(column[first:last].copy() for column in columns))
+def _ns(moment: str | None) -> int | None:
+    return None if moment is None else parse_utc_ns(moment)

@@ -64,10 +64,9 @@ def _spec_of(run: RunDirectory) -> RunSpec | None:
 
 
 def _feeds_of(spec: RunSpec | None, roots: Roots) -> list[LoadedFeed]:
-    feeds = []
-    for feed in () if spec is None else spec.data:
-        try:
-            feeds.append(load_feed(feed, spec, roots))
-        except TcError:  # the data may be gone by now: the report then has no chart and says so
-            return []
-    return feeds
+    if spec is None:
+        return []
+    try:
+        return [load_feed(feed, spec, roots) for feed in spec.data]
+    except TcError:  # the data may be gone by now: the report then has no chart and says so
+        return []

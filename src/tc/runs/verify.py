@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tc
 from tc.data.dataset_store import DatasetStore
 from tc.durable import read_artifact, read_entries, unprotect_tree
-from tc.engine.code_closure import file_digest
+from tc.engine.code_closure import file_digest, recorded_path
 from tc.errors import ChildFailed, InputError, NotFound, StorageError
 from tc.evidence.manifest import Finding, check_manifest
 from tc.evidence.result_digest import CanonicalEntry, first_difference
@@ -102,7 +101,7 @@ def _dataset_difference(roots: Roots, feed: dict[str, Any]) -> list[str]:
 
 
 def _source_difference(strategy: str, name: str, digest: str, folder: Path) -> list[str]:
-    path = Path(tc.__file__).parent / name.removeprefix("tc:") if name.startswith("tc:") else folder / name
+    path = recorded_path(name, folder)
     if not path.is_file():
         return [f"code: strategy {strategy!r}: {name} is gone from {path.parent}; give its folder with --base"]
     now = file_digest(path)

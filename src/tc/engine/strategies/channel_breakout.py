@@ -10,6 +10,7 @@ from nautilus_trader.model.data import Bar, BarType
 from nautilus_trader.model.enums import OrderSide, TimeInForce
 from nautilus_trader.model.events import OrderFilled, PositionClosed
 from nautilus_trader.model.identifiers import ClientOrderId, InstrumentId
+from nautilus_trader.model.objects import Price
 from nautilus_trader.trading.strategy import Strategy
 
 
@@ -32,7 +33,7 @@ class ChannelBreakout(Strategy):
         super().__init__(config)
         self.channel = DonchianChannel(config.channel_period)
         self.atr = AverageTrueRange(config.atr_period)
-        self.entries: set[ClientOrderId] = set()
+        self.entries: dict[ClientOrderId, OrderSide] = {}
 
     def on_start(self) -> None:
         """Subscribe; nothing rests before channel and range are warm."""
@@ -42,30 +43,32 @@ class ChannelBreakout(Strategy):
         self.subscribe_bars(self.config.bar_type)
 
     def on_bar(self, bar: Bar) -> None:
-        """Renew the two entries while flat; working exits are left alone."""
+        """Keep one stop entry at each edge of the channel while flat; working exits are left alone."""
         if not self.indicators_initialized() or self.cache.positions_open_count(strategy_id=self.id):
             return
-        self._cancel_entries()
         tick = float(self.instrument.price_increment)
-        above = max(self.channel.upper, float(bar.high)) + tick
-        below = min(self.channel.lower, float(bar.low)) - tick
-        for side, trigger in ((OrderSide.BUY, above), (OrderSide.SELL, below)):
-            order = self.order_factory.stop_market(
-                self.config.instrument_id,
-                side,
-                self.instrument.make_qty(self.config.trade_size),
-                self.instrument.make_price(trigger),
-                tags=["entry"],
-            )
-            self.entries.add(order.client_order_id)
-            self.submit_order(order)
+        self._rest(OrderSide.BUY, self.instrument.make_price(max(self.channel.upper, float(bar.high)) + tick))
+        self._rest(OrderSide.SELL, self.instrument.make_price(min(self.channel.lower, float(bar.low)) - tick))
+
+    def _rest(self, side: OrderSide, trigger: Price) -> None:
+        for client_order_id in [one for one, resting in self.entries.items() if resting == side]:
+            order = self.cache.order(client_order_id)
+            if not order.is_closed:
+                if order.trigger_price == trigger:
+                    return
+                self.cancel_order(order)
+            del self.entries[client_order_id]
+        quantity = self.instrument.make_qty(self.config.trade_size)
+        entry = self.order_factory.stop_market(self.config.instrument_id, side, quantity, trigger, tags=["entry"])
+        self.entries[entry.client_order_id] = side
+        self.submit_order(entry)
 
     def on_order_filled(self, event: OrderFilled) -> None:
         """Protect a filled entry at once."""
         if event.client_order_id not in self.entries:
             return
-        self.entries.discard(event.client_order_id)
-        self._cancel_entries()
+        self.entries.clear()
+        self.cancel_all_orders(self.config.instrument_id)
         direction = 1 if event.order_side == OrderSide.BUY else -1
         exit_side = OrderSide.SELL if direction == 1 else OrderSide.BUY
         price, reach = float(event.last_px), self.atr.value
@@ -96,10 +99,3 @@ class ChannelBreakout(Strategy):
         """Leave nothing behind."""
         self.cancel_all_orders(self.config.instrument_id)
         self.close_all_positions(self.config.instrument_id)
-
-    def _cancel_entries(self) -> None:
-        for client_order_id in sorted(self.entries, key=lambda one: one.value):
-            order = self.cache.order(client_order_id)
-            if order is not None and not order.is_closed:
-                self.cancel_order(order)
-        self.entries.clear()

@@ -31,3 +31,6 @@ class OpsSmokeDemo(Strategy):
         self.bars += 1
         if self.bars == self.config.act_at_bar:
             self.log.warning(f"acted once at bar {self.bars}, close {bar.close}", LogColor.GREEN)
+
+    def on_stop(self) -> None:
+        """Nothing was sent, so nothing is left."""

@@ -1,0 +1,40 @@
+"""Everything a report or a metrics file says of one run, gathered once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tc.data.bar_table import BarTable
+from tc.evidence.equity import EquityCurve, equity_curve
+from tc.evidence.fold import Fold
+from tc.evidence.reconcile import Reconciliation
+from tc.evidence.statistics import run_statistics
+from tc.model.run_spec import RunSpec
+
+
+@dataclass(frozen=True, eq=False)
+class ReportFacts:
+    """A run's facts; `curve` is a sentence where there is no equity curve, `bars` is empty where the data is gone."""
+
+    metadata: dict[str, Any]
+    spec: RunSpec | None
+    fold: Fold
+    reconciliation: Reconciliation
+    curve: EquityCurve | str
+    statistics: dict[str, Any]
+    bars: Mapping[str, BarTable]
+
+
+def gather(
+    metadata: dict[str, Any],
+    spec: RunSpec | None,
+    fold: Fold,
+    reconciliation: Reconciliation,
+    bars: Mapping[str, BarTable],
+) -> ReportFacts:
+    """Return the facts of a run; `bars` maps instrument id to the bars it was run on, one table an instrument."""
+    delivered = {name: table for name, table in bars.items() if name in fold.instruments}
+    curve = equity_curve(fold, {name: (table.ts_event, table.close) for name, table in delivered.items()})
+    return ReportFacts(metadata, spec, fold, reconciliation, curve, run_statistics(fold, curve), bars)
