@@ -1,30 +1,26 @@
 """`make bench`: every speed the product promises, each beside a baseline measured in the same run.
 
-Run one group by name: run_all.py engine|journal|loading|start|storage
+Each group runs in a process of its own, so that none pays for what another imported: run_all.py [GROUP …]
 """
 
 from __future__ import annotations
 
+import importlib
+import subprocess
 import sys
 
-import engine_speed
-import journal_speed
-import loading_speed
-import start_speed
-
-GROUPS = {
-    "start": start_speed.measure,
-    "loading": loading_speed.measure,
-    "journal": journal_speed.measure,
-    "engine": engine_speed.measure,
-}
+GROUPS = ("start", "loading", "journal", "engine")
 
 
 def main() -> None:
-    """Run the named groups, or all."""
-    for name in sys.argv[1:] or GROUPS:
-        print(f"-- {name}", flush=True)
-        GROUPS[name]()
+    """Run the named groups, or all; a single one runs here."""
+    names = sys.argv[1:] or GROUPS
+    if len(names) == 1:
+        print(f"-- {names[0]}", flush=True)
+        importlib.import_module(f"{names[0]}_speed").measure()
+        return
+    failed = [name for name in names if subprocess.run([sys.executable, __file__, name], check=False).returncode]
+    sys.exit(1 if failed else 0)
 
 
 main()

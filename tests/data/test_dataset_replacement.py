@@ -13,7 +13,8 @@ from support.market import GENERATED, made_up_bars
 from tc.data import dataset_store
 from tc.data.dataset_info import DatasetInfo
 from tc.data.dataset_store import DatasetStore
-from tc.errors import ArtifactCorrupt
+from tc.durable import FileLock
+from tc.errors import AlreadyExists, ArtifactCorrupt
 
 DISK_STEPS = ("make_directory", "write_artifact", "remove_artifact")
 OLD = made_up_bars(30, seed=1)
@@ -134,3 +135,21 @@ def test_readers_never_see_a_mixture(tmp_path: Path) -> None:
 
     assert found
     assert set(found) <= known
+
+
+def test_of_two_first_savers_one_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for the lock while another takes the name is refused, and the first dataset stays."""
+    store = DatasetStore(tmp_path)
+    first: list[DatasetInfo] = []
+
+    class OvertakenLock(FileLock):
+        def acquire(self) -> None:
+            if not first:
+                monkeypatch.setattr(dataset_store, "FileLock", FileLock)
+                first.append(save(store, OLD))
+            super().acquire()
+
+    monkeypatch.setattr(dataset_store, "FileLock", OvertakenLock)
+    with pytest.raises(AlreadyExists):
+        store.save("a", NEW, price_precision=1, volume="base", synthetic=True, source=GENERATED)
+    assert store.info("a") == first[0]

@@ -231,14 +231,16 @@ def test_bars_of_another_shape_are_corrupt(store: DatasetStore, tmp_path: Path) 
     path = bars_file(tmp_path, "a")
     data = path.read_bytes()
     content = pq.read_table(path)
-    unordered = content.take(list(range(19, -1, -1)))
-    for damaged in (
-        content.drop_columns(["low"]),
-        content.cast(content.schema.set(1, pa.field("open", pa.float32()))),
-        unordered,
-    ):
+    holed = [None, *content.column("open").to_pylist()[1:]]
+    damage = {
+        "low": content.drop_columns(["low"]),
+        "open was float": content.cast(content.schema.set(1, pa.field("open", pa.float32()))),
+        "with 1 nulls": content.set_column(1, "open", pa.array(holed, pa.float64())),
+        "not strictly increasing": content.take(list(range(19, -1, -1))),
+    }
+    for message, damaged in damage.items():
         pq.write_table(damaged, path)
-        with pytest.raises(ArtifactCorrupt):
+        with pytest.raises(ArtifactCorrupt, match=message):
             store.load("a")
     for torn in (b"", data[:100], data[:-10]):
         path.write_bytes(torn)

@@ -90,13 +90,15 @@ def test_prices_of_any_type(tmp_path: Path, prices: Any) -> None:
     assert info.price_precision == 1
 
 
-def test_wide_decimals_are_rounded_once(tmp_path: Path) -> None:
-    """A decimal becomes the float64 nearest to it, as Python reads its text."""
-    exact = [Decimal("9007199.254740993"), Decimal("70368744.177664"), Decimal("1.000000001")]
+def test_decimals_become_the_nearest_float(tmp_path: Path) -> None:
+    """A decimal becomes the float64 nearest to it; the cast of the library, the naive version, misses it."""
+    exact = [Decimal("259654409.17"), Decimal("0.000074606"), Decimal("1.000000001")]
     prices = pa.array(exact, pa.decimal128(38, 9))
+    nearest = [float(value) for value in exact]
     _, table = import_columns(tmp_path, pa.array(SECONDS), prices, price_precision=9)
 
-    assert table.close.tolist() == [float(value) for value in exact]
+    assert table.close.tolist() == nearest
+    assert prices.cast(pa.float64()).to_pylist() != nearest
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support.child import run_child
 from tc.durable import (
     Entry,
     FileLock,
@@ -202,18 +203,9 @@ def test_replaced_file_is_noticed(tmp_path: Path) -> None:
 
 def test_forked_child_must_not_write(tmp_path: Path) -> None:
     """A child of fork that uses its parent's journal is a bug and is stopped before it writes."""
-    journal = Journal.create(tmp_path / "journal")
-    journal.append("Event", 1, {})
-    child = os.fork()
-    if child == 0:
-        try:
-            journal.append("Child", 2, {})
-        except TcBug:
-            os._exit(7)
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-    assert journal.append("Parent", 2, {}) == 2
-    journal.close()
+    refused = 7
+    assert run_child("journal_fork.py", tmp_path / "journal").returncode == refused
+    assert [entry.type for entry in read_entries(tmp_path / "journal")] == ["Event", "Parent"]
 
 
 def test_use_after_close_is_a_bug(tmp_path: Path) -> None:

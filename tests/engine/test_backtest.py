@@ -237,3 +237,22 @@ def test_the_smoke_demo_acts_once_and_sends_nothing(tmp_path) -> None:
     outcome, sink = run_lab(lab_spec(text), tmp_path)
     assert outcome.bars == 500
     assert "SubmitOrder" not in sink.types()
+
+
+def test_a_fault_of_the_sink_is_not_the_strategys(tmp_path) -> None:
+    """A disk that fails in the middle stops the engine and is raised as what it is, not as a strategy's fault."""
+    from pathlib import Path
+
+    from support.engine_lab import ListSink
+    from tc.errors import NotWritten
+
+    class FullDisk(ListSink):
+        def add(self, entry_type, ts, data):
+            if len(self.entries) >= 100:
+                raise NotWritten(Path("journal.jsonl"), "No space left on device")
+            return super().add(entry_type, ts, data)
+
+    sink = FullDisk()
+    with pytest.raises(NotWritten):
+        run_lab(lab_spec(), tmp_path, sink=sink)
+    assert len(sink.entries) == 100

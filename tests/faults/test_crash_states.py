@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,10 +20,11 @@ OLD = b"old " * 100
 NEW = b"new!" * 120
 
 
-def contents_after(
-    tmp_path: Path, how: str, initial: Directory
-) -> tuple[set[bytes | None], set[bytes | None]]:
-    """Return what the artifact may hold at any point, and after the acknowledgment; None where it is missing."""
+Contents = set[bytes | None]
+
+
+def contents_after(tmp_path: Path, how: str, initial: Directory) -> tuple[Contents, Contents]:
+    """Return what the artifact may hold at any point and after the acknowledgment; None if it is missing."""
     path = tmp_path / "artifact"
 
     def reset() -> None:
@@ -57,7 +59,7 @@ def test_removed_file_stays_removed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["overwrite", "replace"])
 def test_naive_writes_show_empty_and_torn_content(tmp_path: Path, how: str) -> None:
-    """Writing in place and renaming without a sync, the naive versions, may be empty, half or old afterwards."""
+    """Writing in place and renaming unsynced, the naive versions, may be empty, half or old afterwards."""
     _, after = contents_after(tmp_path, how, {"artifact": OLD})
     assert after >= {OLD, NEW, b"", NEW[: len(NEW) // 2]}
 
@@ -77,6 +79,40 @@ def test_order_of_the_protocol(tmp_path: Path) -> None:
     order = [name for line in calls for pattern, name in kinds if re.match(pattern, line)]
     assert order == ["create", "write", "sync file", "rename", "sync directory"]
     assert sum("sync(" in line for line in calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("program", "how", "expected"),
+    [
+        (
+            "artifact_step.py",
+            "make",
+            [r'mkdir\("{}/new"', r"fsync\(\d+<{}>", r'mkdir\("{}/new/one"', r"fsync\(\d+<{}/new>",
+             r'mkdir\("{}/new/one/two"', r"fsync\(\d+<{}/new/one>"],
+        ),
+        ("artifact_step.py", "remove-tree", [r'rename\("{}/new"', r"fsync\(\d+<{}>", r'rmdir\("']),
+        ("journal_step.py", "create", [r'openat\(.*"{}/new", .*O_EXCL', r"fsync\(\d+<{}>"]),
+    ],
+    ids=["make", "remove-tree", "create-journal"],
+)  # fmt: skip
+def test_every_name_is_synced_before_it_counts(
+    tmp_path: Path, program: str, how: str, expected: list[str]
+) -> None:
+    """A name that appears or goes is followed by a sync of its directory before anything is built on it."""
+    new = tmp_path / "new"
+
+    def reset() -> None:
+        shutil.rmtree(new, ignore_errors=True)
+        new.unlink(missing_ok=True)
+        if how == "remove-tree":
+            new.mkdir()
+
+    reset()
+    warm_up(program, how, new, "-")
+    reset()
+    patterns = [pattern.format(re.escape(str(tmp_path))) for pattern in expected]
+    calls = record_calls(program, how, new, "-")
+    assert [pattern for line in calls for pattern in patterns if re.match(pattern, line)] == patterns
 
 
 def journal_states(tmp_path: Path, how: str, tail: bytes) -> tuple[list[Directory], list[Directory], bytes]:

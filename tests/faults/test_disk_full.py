@@ -1,4 +1,4 @@
-"""Disks that are full, files that may not grow, short writes: the old content stays and space brings life back."""
+"""Full disks, files that may not grow, short writes: the old content stays, and space brings life back."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def file_size_limit(size: int) -> Iterator[None]:
 
 @needs("tmpfs")
 def test_artifact_on_a_full_disk_keeps_its_old_content(small_disk: Path) -> None:
-    """A version that does not fit is NotWritten, the old one stays, nothing else is left, and later ones work."""
+    """A version that does not fit is NotWritten: the old one stays, nothing is left, later ones work."""
     path = small_disk / "artifact"
     write_artifact(path, b"old" * 5000)
     with pytest.raises(NotWritten, match="No space left"):
@@ -98,7 +98,7 @@ def test_lock_on_a_full_disk_is_granted(small_disk: Path) -> None:
 
 
 def test_file_that_may_not_grow(tmp_path: Path) -> None:
-    """Under a file size limit artifact and journal are NotWritten and unchanged; beyond it they work again."""
+    """Under a file size limit artifact and journal are NotWritten and unchanged; without it they work."""
     write_artifact(tmp_path / "artifact", b"old")
     with Journal.create(tmp_path / "journal") as journal:
         journal.append("Small", 1, {})

@@ -81,17 +81,11 @@ def test_immutable_file(tmp_path: Path) -> None:
         ("journal_step.py", "append", STORAGE_ERROR),
     ],
 )
-def test_missing_rights(tmp_path_factory: pytest.TempPathFactory, program: str, how: str, code: int) -> None:
+def test_missing_rights(tmp_path: Path, program: str, how: str, code: int) -> None:
     """A user without rights to the directory is refused, and the content is as it was."""
-    folder = Path("/tmp", f"tc-rights-{tmp_path_factory.getbasetemp().name}-{how}")
-    folder.mkdir(mode=0o755)
-    try:
-        path = folder / "file"
-        Journal.create(path).close()
-        assert run_child(program, how, path, "new", user=NOBODY).returncode == code
-        assert [one.name for one in folder.iterdir()] == ["file"]
-        assert path.read_bytes() == b""
-    finally:
-        for one in folder.iterdir():
-            one.unlink()
-        folder.rmdir()
+    tmp_path.chmod(0o755)
+    path = tmp_path / "file"
+    Journal.create(path).close()
+    assert run_child(program, how, path, "new", NOBODY).returncode == code
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+    assert path.read_bytes() == b""

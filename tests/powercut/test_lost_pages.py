@@ -1,4 +1,4 @@
-"""A disk that fails to write for real: the kernel says so once, forgets the pages and calls the next sync good."""
+"""A disk that fails for real: the kernel says so once, forgets the pages and calls the next sync good."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ def failing_disk(folder: Path) -> Iterator[tuple[Path, Path]]:
     (served / "disk").touch()
     server = subprocess.Popen(
         [
-            "nbdfuse", str(served / "disk"), "--command", "nbdkit", "-s", "--exit-with-parent", "file", str(image),
-            "--filter=error", "error-pwrite=EIO", "error-pwrite-rate=100%", f"error-pwrite-file={trip}",
+            "nbdfuse", str(served / "disk"), "--command",
+            "nbdkit", "-s", "--exit-with-parent", "file", str(image), "--filter=error",
+            "error-pwrite=EIO", "error-pwrite-rate=100%", f"error-pwrite-file={trip}",
         ],
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
@@ -51,7 +52,7 @@ def failing_disk(folder: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def test_naive_retry_of_a_failed_sync_lies(tmp_path: Path) -> None:
-    """The kernel reports a lost page once; a second sync, the naive retry, succeeds with the data still lost."""
+    """The kernel reports a lost page once; a second sync, the naive retry, succeeds with the data lost."""
     with failing_disk(tmp_path) as (root, trip):
         path = root / "file"
         path.write_bytes(b"A" * 4096)

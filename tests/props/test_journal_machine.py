@@ -93,7 +93,7 @@ class JournalMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model)
     @rule(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
     def rot(self, where: float, bit: int) -> None:
-        """A flipped bit anywhere is refused by the verifier and the writer, and healed by flipping it back."""
+        """A flipped bit anywhere is refused by verifier and writer, and healed by flipping it back."""
         self.journal.close()
         self.acknowledge()
         content = self.path.read_bytes()

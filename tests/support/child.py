@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,7 +12,8 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "src"
 CHILDREN = Path(__file__).parent / "children"
-_CACHE = Path(tempfile.gettempdir()) / f"tc-test-bytecode-{os.getuid()}"  # compiled once, not once a child
+_CACHE = tempfile.mkdtemp(prefix="tc-test-bytecode-")  # compiled once a session, not once a child
+atexit.register(shutil.rmtree, _CACHE, ignore_errors=True)
 
 
 def child_command(program: str, *arguments: object) -> list[str]:
@@ -24,7 +27,7 @@ def child_environment() -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": str(SOURCE),
-        "PYTHONPYCACHEPREFIX": str(_CACHE),
+        "PYTHONPYCACHEPREFIX": _CACHE,
     }
 
 

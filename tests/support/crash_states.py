@@ -1,8 +1,8 @@
 """Every state in which a power cut could leave a directory, by a weak model, from a recorded run.
 
 The model promises what a sync promises and nothing more: a write or truncation not yet followed by a sync of
-its file may be there, be missing or, for a write, be there by half, in any combination; so may every change of a
-name not yet followed by a sync of the directory. Real file systems show a subset of these states.
+its file may be there, be missing or, for a write, be there by half, in any combination; so may every change
+of a name not yet followed by a sync of the directory. Real file systems show a subset of these states.
 """
 
 from __future__ import annotations

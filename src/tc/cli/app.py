@@ -1,29 +1,46 @@
-"""The command tree. Each command imports what it needs when it is called, so that every other starts at once."""
+"""The command tree. Only the branch that was asked for is loaded, so that every command starts at once."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 
 import tc
-from tc.cli import data, doctor, journal, run, runs, spec, verify
 
-app = typer.Typer(
-    name="tc",
-    help="Flight simulator and black box for NautilusTrader strategies.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=True,
-)
-app.command("run")(run.run)
-app.command("verify")(verify.verify)
-app.command("doctor")(doctor.doctor)
-app.add_typer(runs.app, name="runs")
-app.add_typer(journal.app, name="journal")
-app.add_typer(spec.app, name="spec")
-app.add_typer(data.app, name="data")
+# Command or group, the module that has it, and its name there.
+_BRANCHES = {
+    "run": "tc.cli.run",
+    "verify": "tc.cli.verify",
+    "runs": "tc.cli.runs",
+    "journal": "tc.cli.journal",
+    "data": "tc.cli.data",
+    "spec": "tc.cli.spec",
+    "doctor": "tc.cli.doctor",
+}
+
+
+def build_app(arguments: list[str]) -> typer.Typer:
+    """Return the application with the branch that `arguments` name, or with all where they name none."""
+    app = typer.Typer(
+        name="tc",
+        help="Flight simulator and black box for NautilusTrader strategies.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(root)
+    named = arguments[0] if arguments else ""
+    for name in [named] if named in _BRANCHES else _BRANCHES:
+        module = import_module(_BRANCHES[name])
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+        else:
+            command: Callable[..., Any] = getattr(module, name)
+            app.command(name)(command)
+    return app
 
 
 def _print_version(value: bool) -> None:
@@ -32,7 +49,6 @@ def _print_version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def root(
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import platform
-import shutil
 import sys
 from collections.abc import Callable
-from importlib import metadata
 from typing import NamedTuple
 
 import typer
@@ -47,6 +44,8 @@ def _mark(check: Check) -> str:
 
 
 def _interpreter() -> list[Check]:
+    import platform
+
     version = sys.version_info[:2]
     engine = _version("nautilus_trader")
     return [
@@ -57,6 +56,8 @@ def _interpreter() -> list[Check]:
 
 
 def _storage(roots: Roots) -> list[Check]:
+    import shutil
+
     checks = []
     for name, path in (("artifacts root", roots.artifacts), ("runtime root", roots.runtime)):
         nearest = next(parent for parent in (path, *path.parents) if parent.exists())
@@ -93,6 +94,8 @@ def _probe(name: str, probe: Callable[[], str], matters: str) -> Check:
 
 
 def _tools() -> list[Check]:
+    import shutil
+
     is_root = os.geteuid() == 0
     checks = [Check("root", "yes" if is_root else "no", is_root, False, "power-cut tests (loop mounts)")]
     for command, matters in (
@@ -107,6 +110,8 @@ def _tools() -> list[Check]:
 
 
 def _version(distribution: str) -> str:
+    from importlib import metadata  # 12 ms that no other command should pay
+
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

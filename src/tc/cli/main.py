@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 
 from tc.errors import TcError
 
@@ -15,9 +14,9 @@ EXIT_INTERRUPTED = 130
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     try:
-        from tc.cli.app import app  # imported here so that an interrupt while loading ends cleanly too
+        from tc.cli.app import build_app  # imported here so that an interrupt while loading ends cleanly too
 
-        app()
+        build_app(sys.argv[1:])()
     except TcError as error:
         if error.exit_code == EXIT_BUG:
             _report_bug(error)
@@ -35,6 +34,8 @@ def main() -> None:
 
 
 def _report_bug(error: BaseException) -> None:
+    import traceback
+
     traceback.print_exception(error)
     sys.stderr.write("tc: this is a bug of ours; nothing that was acknowledged is lost. Please report the lines above.\n")
     sys.exit(EXIT_BUG)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 import zlib
 from pathlib import PurePosixPath
@@ -43,6 +44,8 @@ def unpack_member(data: bytes, source: str) -> bytes:
                     f"{source}: it holds {len(members)} files, expected one; unpack it and import one by one"
                 )
             member = members[0]
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise DatasetInvalid(f"{source}: it is packed in an unusual way; unpack it first")
             if PurePosixPath(member.filename).suffix.lower() != ".csv":
                 raise DatasetInvalid(
                     f"{source}: it holds {member.filename!r}, expected a CSV file; check what was fetched"
@@ -56,7 +59,15 @@ def unpack_member(data: bytes, source: str) -> bytes:
             # Never more than the header claims, whatever the stream goes on to produce.
             with archive.open(member) as stream:
                 return stream.read(member.file_size)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+        EOFError,
+        OSError,
+        ValueError,
+        RuntimeError,
+    ) as error:
         raise DatasetInvalid(
             f"{source}: it does not read as a zip archive ({error}); fetch it again"
         ) from error

@@ -36,14 +36,15 @@ class CellTable:
 def read_first_line(data: bytes, source: str) -> tuple[list[str], str]:
     """Return the cells of the first line that is not empty, and the delimiter. Raises DatasetInvalid."""
     refuse_bare_returns(data, source)
+    _refuse_foreign_encoding(data, source)
     first = data.removeprefix(_BYTE_ORDER_MARK).lstrip(b"\r\n").split(b"\n", 1)[0].rstrip(b"\r")
+    line = first.decode()
+    delimiter = max(_DELIMITERS, key=line.count)
     try:
-        line = first.decode()
-        delimiter = max(_DELIMITERS, key=line.count)
         cells = [cell.strip() for row in csv.reader([line], delimiter=delimiter) for cell in row]
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise DatasetInvalid(
-            f"{source}: its first line does not read as UTF-8 CSV ({error}); convert or correct it"
+            f"{source}: its first line does not read as CSV ({error}); correct it"
         ) from error
     if not cells:
         raise DatasetInvalid(f"{source}: it is empty; expected a line of column names and rows of bars")
@@ -94,3 +95,11 @@ def read_cells(
         for index in wanted
     }
     return CellTable(columns, line[first:], tuple(ragged))
+
+
+def _refuse_foreign_encoding(data: bytes, source: str) -> None:
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DatasetInvalid(f"{source}: line {line} is not UTF-8 text; convert the file to UTF-8") from error

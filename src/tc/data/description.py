@@ -64,7 +64,9 @@ def describe(
         table = table.with_volume(np.zeros(len(table)))
     findings = judge(candidates_of(table), price_precision)
     if findings:
-        raise DatasetInvalid(refusal_text(f"dataset {name!r}", len(table), findings, place="row"))
+        raise DatasetInvalid(
+            refusal_text(f"dataset {name!r}", len(table), findings, place="row", is_repairable=False)
+        )
     if volume in ("base", "quote") and not table.volume.any():
         raise DatasetInvalid(f"dataset {name!r}: {EMPTY_VOLUME}")
     step_ns = agreed_step(step_ns, modal_step(table.ts_event), f"dataset {name!r}")

@@ -58,18 +58,21 @@ class Finding:
         """The repairs that make these rows acceptable."""
         return _REPAIRS.get(self.rule, (RepairChoice.DROP_INVALID,))
 
-    def sentence(self, place: str = "line") -> str:
+    def sentence(self, place: str, *, is_repairable: bool) -> str:
         """Return the finding as one sentence with the fix; `place` is what the numbers count."""
-        noun = "row" if self.count == 1 else "rows"
-        places = place if self.count == 1 else f"{place}s"
+        noun, places = ("row", place) if self.count == 1 else ("rows", f"{place}s")
         listed = ", ".join(map(str, self.lines)) + (", ..." if self.count > len(self.lines) else "")
         choice = " or ".join(f"--repair {repair}" for repair in self.repairs)
-        where = f"{self.count} {noun} ({places} {listed})"
-        return f"{self.rule}: {where}; first: {self.example}; correct the source or use {choice}"
+        fix = f"correct the source or use {choice}" if is_repairable else "correct the source"
+        return f"{self.rule}: {self.count} {noun} ({places} {listed}); first: {self.example}; {fix}"
 
 
-def refusal_text(source: str, rows: int, findings: Sequence[Finding], place: str = "line") -> str:
+def refusal_text(
+    source: str, rows: int, findings: Sequence[Finding], *, place: str, is_repairable: bool
+) -> str:
     """Return the whole refusal of a source with `rows` rows: one line a finding."""
     rules = "rule" if len(findings) == 1 else "rules"
     head = f"{source}: rows break {len(findings)} {rules} ({rows} rows read), nothing was stored"
-    return "\n".join([head, *(f"  - {finding.sentence(place)}" for finding in findings)])
+    return "\n".join(
+        [head, *(f"  - {finding.sentence(place, is_repairable=is_repairable)}" for finding in findings)]
+    )

@@ -156,7 +156,9 @@ def _store(
     repaired, repairs = repair_rows(rows, options.repairs, precision)
     remaining = judge(repaired, precision) if repairs else findings
     if remaining:
-        raise DatasetInvalid(refusal_text(source, rows.rows_read, remaining, columns.place))
+        raise DatasetInvalid(
+            refusal_text(source, rows.rows_read, remaining, place=columns.place, is_repairable=True)
+        )
     if not len(repaired):
         raise DatasetInvalid(f"{source}: the repairs left no rows; correct the file")
     table = repaired.to_table()

@@ -36,7 +36,10 @@ def encode_bars(table: BarTable) -> bytes:
 def decode_bars(data: bytes, path: Path) -> BarTable:
     """Return the bars that `encode_bars` wrote; raise ArtifactCorrupt naming `path` for anything else."""
     try:
-        content = pq.ParquetFile(pa.BufferReader(data)).read(columns=list(COLUMNS))
+        # Without threads: a process that ends while pyarrow's pool starts is aborted by the C++ runtime.
+        content = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(
+            columns=list(COLUMNS), use_threads=False
+        )
         columns = [_owned_column(content.column(name), name) for name in COLUMNS]
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise ArtifactCorrupt(path, f"it does not read as a Parquet file of bars ({error})") from error

@@ -17,7 +17,8 @@ class ParquetSource:
     def __init__(self, data: bytes, source: str) -> None:
         self._source = source
         try:
-            self._file = pq.ParquetFile(pa.BufferReader(data))
+            # Without threads and read-ahead, for the reason given in `parquet_codec`.
+            self._file = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False)
         except (pa.ArrowException, OSError) as error:
             raise DatasetInvalid(
                 f"{source}: it does not read as a Parquet file ({error}); check the file"
@@ -29,7 +30,7 @@ class ParquetSource:
         """Return the columns with these indexes as arrow arrays; raise DatasetInvalid if they are damaged."""
         names = [self.names[index] for index in wanted]
         try:
-            table = self._file.read(columns=names)
+            table = self._file.read(columns=names, use_threads=False)
             return {index: _plain(table.column(name)) for index, name in zip(wanted, names, strict=True)}
         except (pa.ArrowException, OSError) as error:
             raise DatasetInvalid(

@@ -24,7 +24,7 @@ from tc.errors import LockTimeout, StorageError, TcBug
 PURPOSE_LENGTH_MAX = 160
 _RECORD_BYTES = 2048  # fixed, so that one write replaces one record by the next without a gap
 _POLL_S = 0.001
-_PROBE_GRACE_NS = 50_000_000
+_PROBE_GRACE_NS = 10_000_000  # lock_holder() looks by a shared lock of microseconds: no reason to give up
 
 
 class LockHolder(NamedTuple):
@@ -70,7 +70,7 @@ class FileLock:
     """An exclusive lock on the file `path`, to be used as a context manager or by acquire and release.
 
     While held, no other process and no other FileLock of this process holds it. It ends with the process.
-    `timeout_s` 0 tries once. One thread taking it twice is a bug and says so at once.
+    `timeout_s` 0 does not wait. One thread taking it twice is a bug and says so at once.
     """
 
     def __init__(self, path: Path, *, purpose: str, timeout_s: float, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -178,11 +178,8 @@ class FileLock:
         timeout_ns = int(self.timeout_s * 1_000_000_000)
         while not _try_lock(self.path, descriptor, fcntl.LOCK_EX):
             waited = self._clock.monotonic_ns() - started
-            if waited >= timeout_ns:
-                holder = _read_record(descriptor)
-                # lock_holder() looks by a shared lock held for microseconds: not a reason to give up.
-                if holder.is_alive or waited >= _PROBE_GRACE_NS + timeout_ns:
-                    raise LockTimeout(self.path, holder.describe(), self.timeout_s)
+            if waited >= timeout_ns + _PROBE_GRACE_NS:
+                raise LockTimeout(self.path, _read_record(descriptor).describe(), self.timeout_s)
             self._clock.sleep(_POLL_S)
 
     def _is_current(self, descriptor: int) -> bool:

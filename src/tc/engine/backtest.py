@@ -82,11 +82,11 @@ def run_backtest(
     """
     install_buffered_analyzer()
     engine = _build_engine(spec, log_directory)
-    try:
-        return _run(engine, spec, feeds, strategies, sink, controls)
-    finally:
-        engine.dispose()
-        flush_logger()
+    outcome = _run(engine, spec, feeds, strategies, sink, controls)
+    if outcome.fault is None:
+        engine.dispose()  # after a fault the trader is still running: disposing of it would only log more errors
+    flush_logger()
+    return outcome
 
 
 def _build_engine(spec: RunSpec, log_directory: Path) -> BacktestEngine:
@@ -124,7 +124,7 @@ def _run(
 ) -> BacktestOutcome:
     kernel = engine.kernel
     add_venue(engine, spec)
-    recorder = Recorder(sink, kernel.clock, full=spec.observability.journal == "full")
+    recorder = Recorder(sink, kernel.clock, full=spec.observability.journal == "full", on_fault=_stop_engine)
     recorder.record("VenueConfigured", describe_venue(spec))
     for instrument in spec.instruments:
         engine.add_instrument(build_instrument(instrument))
@@ -138,7 +138,7 @@ def _run(
         bars_total,
         on_progress=controls.on_progress,
         should_stop=controls.should_stop,
-        stop_engine=lambda: set_backtest_force_stop(True),
+        stop_engine=_stop_engine,
         counts=recorder.counts,
         bars_max=controls.bars_max,
     )
@@ -157,8 +157,6 @@ def _run(
     gc.freeze()  # half a million bars need not be walked by every collection of the run
     try:
         engine.run()
-    except TcError:
-        raise
     except Exception as error:  # noqa: BLE001 - whatever a strategy raises comes out of the engine here
         fault = _strategy_fault(error, strategies)
         recorder.record("StrategyRaised", {"message": str(fault), "error": type(error).__name__})
@@ -166,7 +164,13 @@ def _run(
         gc.unfreeze()
     recorder.detach()
     recorder.record("EngineStateRecorded", engine_state(engine, spec.venue.id, recorder.counts))
+    if recorder.fault is not None:
+        raise recorder.fault
     return _outcome(tap, recorder, bars_total, fault)
+
+
+def _stop_engine() -> None:
+    set_backtest_force_stop(True)
 
 
 def _add_bars(engine: BacktestEngine, spec: RunSpec, feeds: list[BarFeed]) -> int:

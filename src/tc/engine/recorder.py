@@ -15,6 +15,8 @@ import msgspec
 from nautilus_trader.common.component import MessageBus
 from nautilus_trader.execution.messages import SubmitOrder, SubmitOrderList
 
+from tc.errors import TcError
+
 PRIORITY = 1_000_000
 _TOPICS = (
     "events.order.*",
@@ -38,10 +40,16 @@ class EntrySink(Protocol):
 
 
 class Recorder:
-    """Writes what passes through one engine kernel into a sink until it is detached."""
+    """Writes what passes through one engine kernel into a sink until it is detached.
 
-    def __init__(self, sink: EntrySink, clock: Any, *, full: bool) -> None:
-        self._add = sink.add
+    A fault of the sink never travels through the engine, where it would look like a strategy's: it is kept in `fault`,
+    `on_fault` is called once, and nothing is recorded after it.
+    """
+
+    def __init__(self, sink: EntrySink, clock: Any, *, full: bool, on_fault: Callable[[], None]) -> None:
+        self._sink = sink
+        self._on_fault = on_fault
+        self.fault: TcError | None = None
         self._now_ns: Callable[[], int] = clock.timestamp_ns
         self._full = full
         self._encode = msgspec.json.Encoder(enc_hook=str).encode
@@ -72,11 +80,20 @@ class Recorder:
         kind = type(event)
         name = kind.__name__
         self.counts[name] = self.counts.get(name, 0) + 1
-        self._add(name, self._now_ns(), self._encode(_body(kind, event)))
+        self._add(name, _body(kind, event))
 
     def record(self, name: str, body: dict[str, Any]) -> None:
         """Record an entry of ours at the engine's present time."""
-        self._add(name, self._now_ns(), self._encode(body))
+        self._add(name, body)
+
+    def _add(self, name: str, body: dict[str, Any]) -> None:
+        if self.fault is not None:
+            return
+        try:
+            self._sink.add(name, self._now_ns(), self._encode(body))
+        except TcError as fault:
+            self.fault = fault
+            self._on_fault()
 
     def _wrapped(self, handler: Callable[[Any], None]) -> Callable[[Any], None]:
         def execute(command: Any) -> None:
@@ -98,7 +115,7 @@ class Recorder:
         body = _submit_body(command) if kind is SubmitOrder else _body(kind, command)
         if kind is SubmitOrderList:
             body["orders"] = [order["client_order_id"] for order in body["orders"]]
-        self._add(name, self._now_ns(), self._encode(body))
+        self._add(name, body)
 
 
 def _body(kind: type, message: Any) -> dict[str, Any]:

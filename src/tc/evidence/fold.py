@@ -1,7 +1,7 @@
 """Fold a journal into what the account must look like: from fills, fees and starting balances alone.
 
-The engine's own position and account events are never read. What the engine says of its final state is kept aside, for
-`reconcile` to hold against the fold.
+The engine's own position and account events are never read. What the engine says of its final state is kept
+aside, for `reconcile` to hold against the fold.
 """
 
 from __future__ import annotations
@@ -14,9 +14,14 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from tc.durable import Entry
-from tc.evidence.position import ZERO, Contract, Fill, FoldedPosition, RoundTrip, rounded
+from tc.evidence.account import FoldedAccount
+from tc.evidence.book import FoldedBook
+from tc.evidence.order_state import CLOSED, OrderState
+from tc.evidence.position import Contract, Fill, FoldedPosition, RoundTrip
 
-_FINAL_STATUS = {
+__all__ = ["NOTABLE_MAX", "Fold", "Notable", "OrderState", "fold_journal"]
+
+_STATUS = {
     "OrderDenied": "DENIED",
     "OrderRejected": "REJECTED",
     "OrderCanceled": "CANCELED",
@@ -29,12 +34,13 @@ _FINAL_STATUS = {
     "OrderPendingUpdate": "PENDING_UPDATE",
     "OrderPendingCancel": "PENDING_CANCEL",
 }
-_CLOSED = frozenset({"DENIED", "REJECTED", "CANCELED", "EXPIRED", "FILLED"})
+_REFUSAL = {"OrderModifyRejected": "PENDING_UPDATE", "OrderCancelRejected": "PENDING_CANCEL"}
 _NOTABLE = frozenset(
     {"OrderDenied", "OrderRejected", "OrderModifyRejected", "OrderCancelRejected", "StrategyRaised", "ShutdownSystem",
      "TradingStateChanged", "TailRepaired"}
 )  # fmt: skip
 NOTABLE_MAX = 200
+_ORDER_ID = b'"client_order_id":"'  # inside a JSON string its quotes would be escaped, so it is the key
 
 
 class Notable(NamedTuple):
@@ -46,40 +52,55 @@ class Notable(NamedTuple):
     text: str
 
 
-@dataclass(slots=True)
-class OrderState:
-    """An order as its events leave it."""
-
-    strategy_id: str
-    instrument_id: str
-    side: str
-    kind: str
-    quantity: Decimal
-    ts_init: int
-    setup: str
-    status: str = "INITIALIZED"
-    filled: Decimal = ZERO
-
-
 @dataclass
 class Fold:
-    """Everything a journal's fills amount to."""
+    """Everything a journal's fills amount to; `ts_last` is the engine's time at the last entry that was used."""
 
     venue: dict[str, Any] = field(default_factory=dict)
     instruments: dict[str, Contract] = field(default_factory=dict)
     strategies: dict[str, str] = field(default_factory=dict)
-    starting_balances: dict[str, Decimal] = field(default_factory=dict)
-    balances: dict[str, Decimal] = field(default_factory=dict)
-    fees: dict[str, Decimal] = field(default_factory=dict)
-    positions: dict[str, FoldedPosition] = field(default_factory=dict)
+    book: FoldedBook = field(default_factory=FoldedBook)
     fills: list[Fill] = field(default_factory=list)
     orders: dict[str, OrderState] = field(default_factory=dict)
+    trades: set[str] = field(default_factory=set)
+    trades_repeated: list[str] = field(default_factory=list)
+    fills_astray: list[str] = field(default_factory=list)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     notable: list[Notable] = field(default_factory=list)
     notable_count: int = 0
     entries: int = 0
+    ts_last: int = 0
     engine_state: dict[str, Any] | None = None
-    unvalued: list[str] = field(default_factory=list)
+
+    @property
+    def account(self) -> FoldedAccount:
+        """The account that the fills were booked in."""
+        return self.book.account
+
+    @property
+    def positions(self) -> dict[str, FoldedPosition]:
+        """Every position that was ever opened, by id."""
+        return self.book.positions
+
+    @property
+    def starting_balances(self) -> dict[str, Decimal]:
+        """What the account started with, by currency."""
+        return self.account.starting_balances
+
+    @property
+    def balances(self) -> dict[str, Decimal]:
+        """What the account holds, by currency."""
+        return self.account.balances
+
+    @property
+    def fees(self) -> dict[str, Decimal]:
+        """All commissions, by currency; a rebate counts negative."""
+        return self.account.fees
+
+    @property
+    def unvalued(self) -> list[str]:
+        """Currencies in which something was booked that an account in one currency has no rate for."""
+        return self.account.unvalued
 
     @property
     def round_trips(self) -> list[RoundTrip]:
@@ -90,7 +111,8 @@ class Fold:
     @property
     def positions_open(self) -> list[FoldedPosition]:
         """Positions that are not flat, by id."""
-        return sorted((one for one in self.positions.values() if one.quantity), key=lambda one: one.position_id)
+        held = (position for position in self.positions.values() if position.quantity)
+        return sorted(held, key=lambda position: position.position_id)
 
     def order_counts(self) -> dict[str, int]:
         """Return how many orders ended in each status."""
@@ -98,7 +120,7 @@ class Fold:
 
     def orders_open(self) -> list[str]:
         """Return the ids of orders that no final event closed."""
-        return sorted(name for name, order in self.orders.items() if order.status not in _CLOSED)
+        return sorted(name for name, order in self.orders.items() if order.status not in CLOSED)
 
     def precision(self, currency: str) -> int:
         """Return a currency's decimals."""
@@ -110,21 +132,42 @@ def fold_journal(entries: Iterable[Entry]) -> Fold:
     fold = Fold()
     for entry in entries:
         fold.entries += 1
-        handler = _HANDLERS.get(entry.type)
-        if handler is not None:
-            handler(fold, json.loads(entry.data))
-        elif entry.type in _FINAL_STATUS:
-            _on_order_event(fold, entry.type, json.loads(entry.data))
-        if entry.type in _NOTABLE:
+        kind = entry.type
+        if kind in _STATUS:
+            order = fold.orders.get(_order_id(entry.data))
+            if order is not None:
+                order.move(_STATUS[kind])
+        elif kind in _HANDLERS:
+            _HANDLERS[kind](fold, json.loads(entry.data))
+        elif kind in _REFUSAL:
+            order = fold.orders.get(_order_id(entry.data))
+            if order is not None:
+                order.refuse(_REFUSAL[kind])
+        elif kind not in _NOTABLE:
+            continue
+        if kind in _NOTABLE:
             _note(fold, entry)
+        if kind != "TailRepaired":  # the only one stamped by a wall clock
+            fold.ts_last = max(fold.ts_last, entry.ts)
     return fold
+
+
+def _order_id(data: bytes) -> str:
+    start = data.find(_ORDER_ID) + len(_ORDER_ID)
+    end = data.find(b'"', start)
+    if start < len(_ORDER_ID) or b"\\" in data[start:end]:
+        return str(json.loads(data).get("client_order_id"))
+    return data[start:end].decode()
 
 
 def _on_venue(fold: Fold, data: dict[str, Any]) -> None:
     fold.venue = data
-    for money in data["starting_balances"]:
-        amount, currency = money.split(" ")
-        fold.starting_balances[currency] = fold.balances[currency] = Decimal(amount)
+    account = fold.account
+    account.account_type, account.base_currency = data["account_type"], data["base_currency"]
+    account.decimals = {code: int(decimals) for code, decimals in data["currencies"].items()}
+    for funds in data["starting_balances"]:
+        total, currency = funds.split(" ")
+        account.fund(currency, Decimal(total))
 
 
 def _on_instrument(fold: Fold, data: dict[str, Any]) -> None:
@@ -146,6 +189,8 @@ def _on_strategy(fold: Fold, data: dict[str, Any]) -> None:
 
 
 def _on_initialized(fold: Fold, data: dict[str, Any]) -> None:
+    if data["client_order_id"] in fold.orders:
+        return  # a strategy sent an id twice: the engine denies the second and keeps the first
     fold.orders[data["client_order_id"]] = OrderState(
         data["strategy_id"],
         data["instrument_id"],
@@ -154,31 +199,19 @@ def _on_initialized(fold: Fold, data: dict[str, Any]) -> None:
         Decimal(data["quantity"]),
         data["ts_init"],
         ",".join(data["tags"] or ()),
+        bool(data["reduce_only"]),
     )
-
-
-def _on_order_event(fold: Fold, name: str, data: dict[str, Any]) -> None:
-    order = fold.orders.get(data["client_order_id"])
-    if order is not None and order.status not in _CLOSED:
-        order.status = _FINAL_STATUS[name]
 
 
 def _on_updated(fold: Fold, data: dict[str, Any]) -> None:
     order = fold.orders.get(data["client_order_id"])
-    if order is None or order.status in _CLOSED:
-        return
-    order.quantity = Decimal(data["quantity"])
-    if order.status == "PENDING_UPDATE":
-        order.status = "ACCEPTED"
+    if order is not None:
+        order.update(Decimal(data["quantity"]))
 
 
 def _on_filled(fold: Fold, data: dict[str, Any]) -> None:
     quantity = Decimal(data["last_qty"])
-    order = fold.orders.get(data["client_order_id"])
-    if order is not None:
-        order.filled += quantity
-        order.status = "FILLED" if order.filled >= order.quantity else "PARTIALLY_FILLED"
-    amount, commission_currency = data["commission"].split(" ")
+    commission, commission_currency = data["commission"].split(" ")
     fill = Fill(
         data["ts_event"],
         data["strategy_id"],
@@ -187,37 +220,29 @@ def _on_filled(fold: Fold, data: dict[str, Any]) -> None:
         data["client_order_id"],
         quantity if data["order_side"] == "BUY" else -quantity,
         Decimal(data["last_px"]),
-        Decimal(amount),
+        Decimal(commission),
         commission_currency,
         data["liquidity_side"] == "MAKER",
     )
     fold.fills.append(fill)
-    _book(fold, fill, "" if order is None else order.setup)
-
-
-def _book(fold: Fold, fill: Fill, setup: str) -> None:
+    order = fold.orders.get(fill.client_order_id)
+    _check_fill(fold, data, order)
+    setup, is_reduce_only = "", False
+    if order is not None:
+        order.fill(quantity)
+        setup, is_reduce_only = order.setup, order.is_reduce_only
     contract = fold.instruments[fill.instrument_id]
-    position = fold.positions.get(fill.position_id)
-    if position is None:
-        precision = fold.precision(contract.settlement_currency)
-        position = fold.positions[fill.position_id] = FoldedPosition(fill.position_id, contract, precision)
-    profit = position.apply(fill, setup)
-    if fold.venue["account_type"] == "CASH":
-        notional = rounded(fill.quantity * contract.multiplier * fill.price, fold.precision(contract.quote_currency))
-        if fold.venue["base_currency"] is None:
-            _credit(fold, contract.base_currency, rounded(fill.quantity, fold.precision(contract.base_currency)))
-        _credit(fold, contract.quote_currency, -notional)
-    else:
-        _credit(fold, contract.settlement_currency, profit)
-    _credit(fold, fill.commission_currency, -fill.commission)
-    fold.fees[fill.commission_currency] = fold.fees.get(fill.commission_currency, ZERO) + fill.commission
+    fold.book.add(fill, contract, data["trader_id"], setup, is_reduce_only=is_reduce_only)
 
 
-def _credit(fold: Fold, currency: str, amount: Decimal) -> None:
-    fold.balances[currency] = fold.balances.get(currency, ZERO) + amount
-    base = fold.venue["base_currency"]
-    if base is not None and currency != base and currency not in fold.unvalued:
-        fold.unvalued.append(currency)
+def _check_fill(fold: Fold, data: dict[str, Any], order: OrderState | None) -> None:
+    trade = f"{data['trade_id']} of {data['client_order_id']}"
+    if trade in fold.trades:
+        fold.trades_repeated.append(trade)
+    fold.trades.add(trade)
+    ordered = None if order is None else (order.side, order.instrument_id, order.strategy_id)
+    if ordered != (data["order_side"], data["instrument_id"], data["strategy_id"]):
+        fold.fills_astray.append(trade)
 
 
 def _on_engine_state(fold: Fold, data: dict[str, Any]) -> None:

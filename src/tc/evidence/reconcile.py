@@ -1,16 +1,24 @@
-"""Hold the journal's fold against the engine's own final state; what differs has a class and a number."""
+"""Hold the journal's fold against the engine's own final state; what differs has a class and a number.
+
+Balances and quantities must be equal to the last unit, because the fold rounds as the engine rounds. What rounding
+cost, the residue, is the engine's balance less the unrounded fold; it has its own bound, half a unit a fill.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
+from tc.evidence.double import ZERO, blur
 from tc.evidence.fold import Fold
-from tc.evidence.position import ZERO, FoldedPosition
+from tc.evidence.position import FoldedPosition
 
 SCHEMA = "tc.reconciliation/v1"
-PRICE_TOLERANCE = Decimal("1e-9")  # relative: the engine averages prices in binary doubles
+PRICE_TOLERANCE = Decimal("1e-12")  # relative; an average of thousands of fills in another order of operations
+ABSENT = "absent"
+_NAMES_MAX = 5
 
 Verdict = Literal["matched", "mismatched", "not_reconcilable"]
 
@@ -55,83 +63,156 @@ class Reconciliation:
 def reconcile(fold: Fold, engine_state: dict[str, Any] | None) -> Reconciliation:
     """Return whether balances, positions and orders of the fold are the engine's.
 
-    A balance may differ by half a unit of its currency a fill, because the engine rounds doubles where the fold rounds
-    decimals; that residue is reported. Quantities and orders must be equal.
+    Whatever the engine's state holds, the answer is a verdict: what is missing, no number or not finite is a break.
     """
     if engine_state is None:
-        return Reconciliation("not_reconcilable", "the engine's final state was never recorded", len(fold.fills))
+        reason = "the engine's final state was never recorded"
+        return Reconciliation("not_reconcilable", reason, len(fold.fills))
     if fold.unvalued:
         reason = f"amounts in {', '.join(fold.unvalued)} have no rate to the account's base currency"
         return Reconciliation("not_reconcilable", reason, len(fold.fills))
-    checks: list[Check] = []
-    residue: dict[str, str] = {}
-    bounds: dict[str, str] = {}
-    found_balances = {row["currency"]: Decimal(row["total"]) for row in engine_state["balances"]}
-    for currency in sorted(fold.balances.keys() | found_balances.keys()):
-        bound = len(fold.fills) * Decimal(1).scaleb(-fold.precision(currency)) / 2
-        check = _number(
-            f"balance {currency}", "balance", fold.balances.get(currency, ZERO), found_balances.get(currency, ZERO), bound
-        )
-        checks.append(check)
-        residue[currency], bounds[currency] = check.difference, check.tolerance
-    checks += _position_checks(fold, engine_state)
-    checks += _order_checks(fold, engine_state)
+    rounding = list(_rounding_checks(fold, engine_state))
+    checks = [
+        *_balance_checks(fold, engine_state),
+        *rounding,
+        *_position_checks(fold, engine_state),
+        *_order_checks(fold, engine_state),
+        *_fill_checks(fold),
+    ]
+    residue = {check.name.removeprefix("rounding "): check.difference for check in rounding}
+    bounds = {check.name.removeprefix("rounding "): check.tolerance for check in rounding}
     broken = [check for check in checks if not check.is_matched]
+    verdict: Verdict = "mismatched" if broken else "matched"
+    reason = f"{len(checks)} checks agree"
     if broken:
-        reason = "; ".join(f"{check.name}: expected {check.expected}, found {check.found}" for check in broken[:5])
-        return Reconciliation("mismatched", reason, len(fold.fills), checks, residue, bounds)
-    return Reconciliation("matched", f"{len(checks)} checks agree", len(fold.fills), checks, residue, bounds)
+        named = broken[:_NAMES_MAX]
+        reason = "; ".join(f"{check.name}: expected {check.expected}, found {check.found}" for check in named)
+    return Reconciliation(verdict, reason, len(fold.fills), checks, residue, bounds)
 
 
-def _position_checks(fold: Fold, engine_state: dict[str, Any]) -> list[Check]:
-    mine = _sides(fold.positions_open)
-    theirs: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    for row in engine_state["positions"]:
-        theirs.setdefault((row["instrument_id"], row["strategy_id"], _side(Decimal(row["signed_qty"]))), []).append(row)
-    checks = []
-    for key in sorted(mine.keys() | theirs.keys()):
-        name = f"position {' '.join(key)}"
-        own = mine.get(key, [])
-        rows = theirs.get(key, [])
-        quantity = sum((one.quantity for one in own), ZERO)
-        found = sum((Decimal(row["signed_qty"]) for row in rows), ZERO)
-        checks.append(_number(f"{name} quantity", "position_quantity", quantity, found, ZERO))
-        if quantity and found:
-            price = sum((one.price_open * one.quantity for one in own), ZERO) / quantity
-            price_found = sum((Decimal(row["avg_px_open"]) * Decimal(row["signed_qty"]) for row in rows), ZERO) / found
-            checks.append(_number(f"{name} price", "position_price", price, price_found, abs(price) * PRICE_TOLERANCE))
-    closed = len(fold.round_trips)
-    checks.append(_number("positions closed", "position_count", Decimal(closed), Decimal(engine_state["positions_closed"]), ZERO))
-    return checks
+def _balance_checks(fold: Fold, engine_state: dict[str, Any]) -> Iterator[Check]:
+    rows = _rows(engine_state, "balances", "currency")
+    yield _text("balances by currency", "balance", sorted(fold.balances), sorted(rows))
+    yield _text("balances listed", "balance", len(rows), len(_list(engine_state, "balances")))
+    for currency in sorted(fold.balances.keys() & rows.keys()):
+        row = rows[currency]
+        total = fold.balances[currency]
+        doubt = fold.account.doubt.get(currency, ZERO)
+        yield _number(f"balance {currency}", "balance", total, _decimal(row.get("total")), doubt)
+        locked, free = _decimal(row.get("locked")), _decimal(row.get("free"))
+        parts = None if locked is None or free is None else locked + free
+        slack = 2 * blur(total, fold.precision(currency)) * len(fold.fills)
+        yield _number(f"locked and free {currency}", "balance_parts", total, parts, doubt + slack)
 
 
-def _sides(positions: list[FoldedPosition]) -> dict[tuple[str, str, str], list[FoldedPosition]]:
-    sides: dict[tuple[str, str, str], list[FoldedPosition]] = {}
-    for one in positions:
-        sides.setdefault((one.contract.instrument_id, one.strategy_id, _side(one.quantity)), []).append(one)
-    return sides
+def _rounding_checks(fold: Fold, engine_state: dict[str, Any]) -> Iterator[Check]:
+    rows = _rows(engine_state, "balances", "currency")
+    for currency in sorted(fold.balances):
+        total = _decimal(rows.get(currency, {}).get("total"))
+        bound = fold.account.residue_max.get(currency, ZERO)
+        yield _number(f"rounding {currency}", "rounding", fold.account.exact[currency], total, bound)
 
 
-def _side(quantity: Decimal) -> str:
-    return "LONG" if quantity > 0 else "SHORT"
+def _position_checks(fold: Fold, engine_state: dict[str, Any]) -> Iterator[Check]:
+    mine = {position.position_id: position for position in fold.positions_open}
+    rows = _rows(engine_state, "positions", "position_id")
+    held = {name: row for name, row in rows.items() if name in mine or _decimal(row.get("quantity")) != 0}
+    yield _text("positions open", "position_count", sorted(mine), sorted(held))
+    yield _text("positions listed", "position_count", len(rows), len(_list(engine_state, "positions")))
+    for name in sorted(mine.keys() & rows.keys()):
+        yield from _one_position(mine[name], rows[name])
+    closed = Decimal(len(fold.round_trips))
+    found = _decimal(engine_state.get("positions_closed"))
+    yield _number("positions closed", "position_count", closed, found, ZERO)
 
 
-def _order_checks(fold: Fold, engine_state: dict[str, Any]) -> list[Check]:
-    orders = engine_state["orders"]
+def _one_position(position: FoldedPosition, row: dict[str, Any]) -> Iterator[Check]:
+    name, contract = f"position {position.position_id}", position.contract
+    quantity = position.quantity
+    side = "LONG" if quantity > 0 else "SHORT"
+    expected = [contract.instrument_id, position.strategy_id, side, contract.settlement_currency]
+    found = [row.get(key) for key in ("instrument_id", "strategy_id", "side", "currency")]
+    yield _text(f"{name} identity", "position_identity", expected, found)
+    yield _text(f"{name} opened", "position_identity", position.ts_opened, row.get("ts_opened"))
+    yield _number(f"{name} quantity", "position_quantity", quantity, _decimal(row.get("signed_qty")), ZERO)
+    yield _number(f"{name} size", "position_quantity", abs(quantity), _decimal(row.get("quantity")), ZERO)
+    price = Decimal(position.average_open)
+    slack = abs(price) * PRICE_TOLERANCE
+    yield _number(f"{name} price", "position_price", price, _decimal(row.get("avg_px_open")), slack)
+    profit = _decimal(row.get("realized_pnl"))
+    yield _number(f"{name} profit", "position_profit", position.realized_pnl, profit, position.doubt)
+
+
+def _order_checks(fold: Fold, engine_state: dict[str, Any]) -> Iterator[Check]:
+    orders = engine_state.get("orders")
+    orders = orders if isinstance(orders, dict) else {}
+    by_status = orders.get("by_status")
+    by_status = by_status if isinstance(by_status, dict) else {}
     mine = fold.order_counts()
-    checks = [_number("orders", "order_count", Decimal(len(fold.orders)), Decimal(orders["total"]), ZERO)]
-    for status in sorted(mine.keys() | orders["by_status"].keys()):
-        expected, found = Decimal(mine.get(status, 0)), Decimal(orders["by_status"].get(status, 0))
-        checks.append(_number(f"orders {status}", "order_status", expected, found, ZERO))
+    total = Decimal(len(fold.orders))
+    yield _number("orders", "order_count", total, _decimal(orders.get("total")), ZERO)
+    for status in sorted(mine.keys() | by_status.keys()):
+        found = _decimal(by_status.get(status, 0))
+        yield _number(f"orders {status}", "order_status", Decimal(mine.get(status, 0)), found, ZERO)
+    known = {name for name in fold.orders_open() if fold.orders[name].status in _OPEN_AT_VENUE}
+    found_open = _list(orders, "open")
+    different = sorted(known ^ {str(name) for name in found_open})
+    yield _text("orders open", "order_open", "", _named(different))
+    yield _text("orders open listed", "order_open", len(known), len(found_open))
+
+
+def _fill_checks(fold: Fold) -> Iterator[Check]:
     overfilled = [name for name, order in fold.orders.items() if order.filled > order.quantity]
-    text = ", ".join(overfilled[:5])
-    checks.append(Check("orders filled beyond their quantity", "fill_count", "", text, "", "", not overfilled))
-    unknown = sorted({fill.client_order_id for fill in fold.fills} - fold.orders.keys())
-    checks.append(Check("fills of unknown orders", "fill_count", "", ", ".join(unknown[:5]), "", "", not unknown))
-    return checks
+    yield _text("orders filled beyond their quantity", "fill", "", _named(overfilled))
+    yield _text("fills that are no order's", "fill", "", _named(fold.fills_astray))
+    yield _text("fills that occur twice", "fill", "", _named(fold.trades_repeated))
 
 
-def _number(name: str, break_class: str, expected: Decimal, found: Decimal, tolerance: Decimal) -> Check:
+_OPEN_AT_VENUE = frozenset({"ACCEPTED", "TRIGGERED", "PENDING_CANCEL", "PENDING_UPDATE", "PARTIALLY_FILLED"})
+
+
+def _number(name: str, break_class: str, expected: Decimal, found: Decimal | None, tolerance: Decimal) -> Check:
+    if found is None or not found.is_finite():
+        text = ABSENT if found is None else str(found)
+        return Check(name, break_class, _plain(expected), text, "", _plain(tolerance), is_matched=False)
     difference = found - expected
-    is_matched = difference.is_finite() and abs(difference) <= tolerance
-    return Check(name, break_class, *(format(value, "f") for value in (expected, found, difference, tolerance)), is_matched)
+    is_matched = abs(difference) <= tolerance
+    numbers = (expected, found, difference, tolerance)
+    return Check(name, break_class, *map(_plain, numbers), is_matched=is_matched)
+
+
+def _text(name: str, break_class: str, expected: object, found: object) -> Check:
+    return Check(name, break_class, _shown(expected), _shown(found), "", "", is_matched=expected == found)
+
+
+def _shown(value: object) -> str:
+    return _named(value) if isinstance(value, list) else str(value)
+
+
+def _named(names: list[Any]) -> str:
+    more = f" and {len(names) - _NAMES_MAX} more" if len(names) > _NAMES_MAX else ""
+    return ", ".join(map(str, names[:_NAMES_MAX])) + more
+
+
+def _plain(number: Decimal) -> str:
+    return format(number.normalize() if number else ZERO, "f")
+
+
+def _decimal(value: object) -> Decimal | None:
+    """Return a number as Decimal; None for what is no number."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        return None
+
+
+def _list(document: dict[str, Any], name: str) -> list[Any]:
+    value = document.get(name)
+    return value if isinstance(value, list) else []
+
+
+def _rows(document: dict[str, Any], name: str, key: str) -> dict[str, dict[str, Any]]:
+    rows = (row for row in _list(document, name) if isinstance(row, dict))
+    return {str(row.get(key, ABSENT)): row for row in rows}

@@ -1,4 +1,4 @@
-"""Does one whole-file operation between two marks: `artifact_step.py HOW PATH DATA`."""
+"""Does one whole-file operation between two marks: `artifact_step.py HOW PATH DATA [UID]`."""
 
 from __future__ import annotations
 
@@ -49,6 +49,11 @@ OPERATIONS = {
 def main() -> None:
     how, path, data = sys.argv[1], Path(sys.argv[2]), sys.argv[3].encode()
     own_start_time(), boot_id(), host()  # read once a process, not once an operation
+    if len(sys.argv) > 4:
+        # As another user, by when the interpreter has read what it needs and is in the folder of the test.
+        os.chdir(path.parent)
+        path = Path(path.name)
+        os.setuid(int(sys.argv[4]))
 
     def operation() -> None:
         with marked():

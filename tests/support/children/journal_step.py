@@ -1,7 +1,8 @@
-"""Does one journal operation between two marks: `journal_step.py HOW PATH`."""
+"""Does one journal operation between two marks: `journal_step.py HOW PATH [- UID]`."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -82,6 +83,11 @@ OPERATIONS = {
 def main() -> None:
     how, path = sys.argv[1], Path(sys.argv[2])
     own_start_time(), boot_id(), host()
+    if len(sys.argv) > 4:
+        # As another user, by when the interpreter has read what it needs and is in the folder of the test.
+        os.chdir(path.parent)
+        path = Path(path.name)
+        os.setuid(int(sys.argv[4]))
     exit_with_outcome(lambda: OPERATIONS[how](path))
 
 

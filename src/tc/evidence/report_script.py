@@ -1,0 +1,119 @@
+"""The page's own script: draws the report's figures with plotly.js in the reader's colors.
+
+It reads the figures from the page and nothing else; it fetches nothing and writes nothing into the page but charts.
+"""
+
+from __future__ import annotations
+
+SCRIPT = """\
+"use strict";
+(() => {
+  const charts = [...document.querySelectorAll(".chart")].map((node) => ({
+    node, figure: JSON.parse(document.getElementById(node.dataset.figure).textContent),
+  }));
+  const paper = matchMedia("print");
+  const narrow = () => innerWidth <= 640;
+  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+  const font = (size, name) => ({ family: color("sans"), size, color: color(name) });
+
+  const axis = (extra) => ({
+    gridcolor: color("grid"), linecolor: color("rule"), zeroline: false, tickfont: font(11.5, "soft"),
+    fixedrange: false, automargin: true, ...extra,
+  });
+  const timeAxis = (extra) => axis({
+    type: "date", showgrid: false, showline: true, ticks: "outside", tickcolor: color("rule"), ticklen: 4,
+    nticks: narrow() ? 4 : 9, hoverformat: "%Y-%m-%d %H:%M", showspikes: true, spikemode: "across", spikesnap: "cursor",
+    spikethickness: 1, spikedash: "solid", spikecolor: color("faint"), ...extra,
+  });
+  const layout = (figure, extra) => ({
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: font(12, "ink"), separators: ".,",
+    margin: { l: 8, r: 4, t: 30, b: 8 }, hovermode: "x unified", hoversubplots: "axis", dragmode: "zoom", showlegend: false,
+    hoverlabel: { bgcolor: color("panel"), bordercolor: color("rule"), font: font(12, "ink") },
+    legend: { orientation: "h", x: 1, xanchor: "right", y: 1.01, yanchor: "bottom", font: font(12, "soft"),
+      bgcolor: "rgba(0,0,0,0)" },
+    annotations: figure.watermark ? [{ text: figure.watermark, xref: "paper", yref: "paper", x: .5, y: .5, showarrow: false,
+      font: { family: color("sans"), size: narrow() ? 26 : 58, color: color("warn") }, opacity: .2 }] : [],
+    ...extra,
+  });
+
+  const equity = (figure) => ({
+    data: [
+      { type: "scatter", mode: "lines", name: "Equity", x: figure.time, y: figure.equity,
+        line: { color: color("line"), width: 1.6, shape: "linear" },
+        hovertemplate: "%{y:,." + figure.decimals + "f} " + figure.currency + "<extra>Equity</extra>" },
+      { type: "scatter", mode: "lines", name: "Drawdown", x: figure.time, y: figure.drawdown, yaxis: "y2",
+        line: { color: color("drop"), width: 1 }, fill: "tozeroy", fillcolor: color("drop-wash"),
+        hovertemplate: "%{y:.2%}<extra>Drawdown</extra>" },
+    ],
+    layout: layout(figure, {
+      margin: { l: 8, r: 4, t: 12, b: 8 },
+      xaxis: timeAxis({ anchor: "y2", range: [figure.time[0], figure.time[figure.time.length - 1]] }),
+      yaxis: axis({ domain: [.34, 1], tickformat: ",", nticks: 7 }),
+      yaxis2: axis({ domain: [0, .27], tickformat: ".1~%", nticks: 4, rangemode: "tozero" }),
+      shapes: [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: figure.start, y1: figure.start, layer: "below",
+        line: { color: color("faint"), width: 1, dash: "dot" } }],
+    }),
+  });
+
+  const side = (figure, name) => {
+    const marks = figure[name];
+    return {
+      type: "scatter", mode: "markers", name: name === "buy" ? "Buy" : "Sell",
+      x: marks.candle.map((index) => figure.time[index]), y: marks.price,
+      customdata: marks.price.map((_, index) => [marks.quantity[index], marks.fills[index]]),
+      marker: { symbol: name === "buy" ? "triangle-up" : "triangle-down", color: color(name), size: markSize(figure, null),
+        line: { width: .6, color: color("paper") } },
+      hovertemplate: "%{customdata[0]:,} at %{y:,." + figure.decimals + "f}, %{customdata[1]} fill(s)<extra>"
+        + (name === "buy" ? "Buy" : "Sell") + "</extra>",
+    };
+  };
+  const markSize = (figure, range) => {
+    const inside = (index) => range === null || (figure.time[index] >= range[0] && figure.time[index] <= range[1]);
+    const count = figure.buy.candle.filter(inside).length + figure.sell.candle.filter(inside).length;
+    return count > 900 ? 4 : count > 300 ? 6 : 9;
+  };
+  const price = (figure) => ({
+    data: [
+      { type: "candlestick", name: "Price", x: figure.time, open: figure.open, high: figure.high, low: figure.low,
+        close: figure.close, increasing: { line: { color: color("up"), width: 1 }, fillcolor: color("up") },
+        decreasing: { line: { color: color("down"), width: 1 }, fillcolor: color("down") }, whiskerwidth: 0 },
+      side(figure, "buy"), side(figure, "sell"),
+    ],
+    layout: layout(figure, {
+      showlegend: true,
+      xaxis: timeAxis({ rangeslider: { visible: false } }),
+      yaxis: axis({ tickformat: ",", nticks: 7, hoverformat: ",." + figure.decimals + "f" }),
+    }),
+  });
+
+  // Zoomed in, the prices in view fill the height and markers grow with the room they have.
+  const follow = ({ node, figure }) => {
+    const span = node.layout.xaxis.range.map((edge) => (typeof edge === "number" ? edge : Date.parse(utc(edge))));
+    const whole = node.layout.xaxis.autorange === true;
+    const seen = figure.time.map((_, index) => index).filter((index) => figure.time[index] >= span[0] && figure.time[index] <= span[1]);
+    const size = markSize(figure, whole ? null : span);
+    if (node.data[1].marker.size !== size) Plotly.restyle(node, { "marker.size": size }, [1, 2]);
+    if (whole || seen.length === 0) return;
+    const low = Math.min(...seen.map((index) => figure.low[index]));
+    const high = Math.max(...seen.map((index) => figure.high[index]));
+    const room = (high - low || 1) * .06;
+    Plotly.relayout(node, { "yaxis.range": [low - room, high + room] });
+  };
+  const utc = (text) => text.replace(" ", "T") + (text.length > 10 ? "Z" : "");
+
+  const draw = (chart) => {
+    const { data, layout: shape } = { equity, price }[chart.figure.kind](chart.figure);
+    return Plotly.react(chart.node, data, shape, { responsive: true, displayModeBar: false, displaylogo: false });
+  };
+  const drawAll = () => charts.forEach(draw);
+  charts.forEach((chart) => {
+    draw(chart);
+    if (chart.figure.kind !== "price") return;
+    chart.node.on("plotly_relayout", (change) => {
+      if ("xaxis.range[0]" in change || "xaxis.range" in change || "xaxis.autorange" in change) follow(chart);
+    });
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  paper.addEventListener("change", drawAll);
+})();
+"""

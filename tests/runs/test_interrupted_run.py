@@ -1,0 +1,94 @@
+"""SIGKILL at any moment: nothing unreadable, nothing shown as running, everything closed by recovery."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+
+import pytest
+from tc.durable import verify_journal
+
+from support.run_lab import Lab, make_lab
+from support.sample import scaled
+
+MOMENTS = scaled(8, 50)
+RUN_S_GUESSED = 2.2  # a lab run takes about this long; moments are spread over it and a little beyond
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory) -> Lab:
+    """Return a lab whose run lasts long enough to be hit in every phase."""
+    return make_lab(tmp_path_factory.mktemp("killed"), bars=6000)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(600)
+def test_a_killed_run_is_readable_never_running_and_recoverable(lab) -> None:
+    """At every moment: the directory reads, the listing says interrupted, recovery seals it with all its files."""
+    started_ns = time.monotonic_ns()
+    assert lab.tc("run", str(lab.spec), "--run-id", "whole").returncode == 0
+    lasted_s = (time.monotonic_ns() - started_ns) / 1e9
+    killed = []
+    for moment in range(MOMENTS):
+        run_id = f"killed-{moment}"
+        process = lab.start("run", str(lab.spec), "--run-id", run_id)
+        time.sleep(lasted_s * (0.25 + 0.75 * moment / MOMENTS))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        if lab.file(run_id, "metadata.json").exists():
+            killed.append(run_id)
+    listed = lab.listed()
+    assert len(killed) >= MOMENTS // 4
+    for run_id in killed:
+        shown = listed[run_id]
+        assert shown["status"] != "running"
+        assert shown["sealed"] == (shown["status"] == "completed"), shown
+        journal = lab.file(run_id, "journal.jsonl")
+        if journal.exists():
+            assert verify_journal(journal).problem is None
+    done = lab.tc("runs", "recover", "--json")
+    assert done.returncode == 0, done.stderr
+    for run_id, shown in lab.listed().items():
+        assert shown["sealed"], run_id
+        assert shown["status"] in ("completed", "interrupted")
+        assert json.loads(lab.file(run_id, "metrics.json").read_bytes())["status"] == shown["status"]
+        assert lab.file(run_id, "report.md").stat().st_size > 100
+        assert verify_journal(lab.file(run_id, "journal.jsonl")).problem is None
+        assert lab.tc("verify", run_id, "--files-only").returncode == 0
+
+
+def test_the_naive_status_would_still_say_running(lab) -> None:
+    """What metadata.json last said is `running`; only the free lock tells the truth."""
+    process = lab.start("run", str(lab.spec), "--run-id", "naive")
+    path = lab.file("naive", "metadata.json")
+    while not (path.exists() and b'"running"' in path.read_bytes()):
+        time.sleep(0.01)
+    assert lab.listed()["naive"]["status"] == "running"
+    process.kill()
+    process.communicate()
+    assert json.loads(path.read_bytes())["status"] == "running"
+    assert lab.listed()["naive"]["status"] == "interrupted"
+
+
+def test_a_live_run_can_be_neither_recovered_nor_removed(lab) -> None:
+    """Recovery and removal of a run that is held exit 4 and leave it alone."""
+    process = lab.start("run", str(lab.spec), "--run-id", "alive")
+    path = lab.file("alive", "metadata.json")
+    while not (path.exists() and b'"running"' in path.read_bytes()):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGSTOP)
+    try:
+        assert lab.tc("runs", "recover", "alive").returncode == 4
+        assert lab.tc("runs", "gc", "alive", "--yes").returncode == 4
+        assert lab.listed()["alive"]["status"] == "running"
+    finally:
+        process.send_signal(signal.SIGCONT)
+    process.communicate()
+    assert lab.listed()["alive"]["status"] == "completed"
+
+
+def test_recovery_of_a_sealed_run_is_refused(lab) -> None:
+    """A sealed run needs no recovery: exit 2, nothing changed."""
+    lab.run("sealed-one")
+    assert lab.tc("runs", "recover", "sealed-one").returncode == 2
