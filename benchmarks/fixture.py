@@ -9,7 +9,7 @@ from pathlib import Path
 from measure import PYTHON, ROOT
 
 YEAR_BARS = 525_600
-SCRATCH = Path(os.environ.get("TC_BENCH_SCRATCH", "/tmp/tc-bench"))  # noqa: S108 - overridable, holds nothing private
+SCRATCH = Path(os.environ.get("TC_BENCH_SCRATCH", "/tmp/tc-bench"))
 RUNTIME = SCRATCH / "runtime"
 ARTIFACTS = SCRATCH / "artifacts"
 DATASET = "bench-year"

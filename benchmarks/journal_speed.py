@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import statistics
@@ -45,7 +44,12 @@ def measure() -> None:
         without = _run(spec, folder, None, attach=False)
         costs.append((with_journal - without) / events * 1e6)
     cost = statistics.median(costs)
-    report("journaling one engine event", f"{cost:.1f} microseconds ({events:,} events a run)", f"<= {MICROSECONDS_MAX}", holds=cost <= MICROSECONDS_MAX)
+    report(
+        "journaling one engine event",
+        f"{cost:.1f} microseconds ({events:,} events a run)",
+        f"<= {MICROSECONDS_MAX}",
+        holds=cost <= MICROSECONDS_MAX,
+    )
     _appending(folder)
 
 
@@ -80,7 +84,7 @@ def _appending(folder: Path) -> None:
                 journal.add("OrderFilled", seq, data)
         mine = time.process_time() - started
         started = time.process_time()
-        with io.open(folder / f"plain-{number}.jsonl", "wb", buffering=1 << 18) as plain:
+        with open(folder / f"plain-{number}.jsonl", "wb", buffering=1 << 18) as plain:
             for seq in range(ENTRIES):
                 plain.write(b'{"seq":%d,"ts":%d,"type":"OrderFilled","data":%s}\n' % (seq, seq, data))
         ratios.append(mine / (time.process_time() - started))
@@ -88,5 +92,10 @@ def _appending(folder: Path) -> None:
     check = verify_journal(folder / "append-0.jsonl")
     assert check.entries == ENTRIES
     verified = time.process_time() - started
-    report("100,000 entries appended with hash chain", f"{mine:.2f} s CPU, {statistics.median(ratios):.1f}x plain lines", "", holds=True)
+    report(
+        "100,000 entries appended with hash chain",
+        f"{mine:.2f} s CPU, {statistics.median(ratios):.1f}x plain lines",
+        "",
+        holds=True,
+    )
     report("100,000 entries verified", f"{verified:.2f} s CPU", "< 1.5 s", holds=verified < 1.5)

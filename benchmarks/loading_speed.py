@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+from nautilus_trader.model.data import Bar, BarType
+
 from fixture import RUNTIME, YEAR_BARS, dataset, parquet, quiet_spec
 from measure import report
-from nautilus_trader.model.data import Bar, BarType
 from tc.engine.bars import build_bars
 from tc.runs.inputs import load_feed, read_spec_file
 from tc.store.roots import Roots
@@ -39,7 +40,12 @@ def measure() -> None:
     pairs = [(_cpu_s(ours), _cpu_s(baseline)) for _ in range(ROUNDS)]
     mine, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
     ratio = statistics.median(a / b for a, b in pairs)
-    report("loading a year of bars", f"{mine * 1000:.0f} ms CPU, baseline {theirs * 1000:.0f} ms, ratio {ratio:.2f}", "<= 1.5", holds=ratio <= 1.5)
+    report(
+        "loading a year of bars",
+        f"{mine * 1000:.0f} ms CPU, baseline {theirs * 1000:.0f} ms, ratio {ratio:.2f}",
+        "<= 1.5",
+        holds=ratio <= 1.5,
+    )
 
 
 def _cpu_s(work: Callable[[], int]) -> float:

@@ -29,7 +29,9 @@ class Measurement:
 def run(command: list[str], *, timeout_s: float | None = None, cwd: Path = ROOT) -> Measurement | None:
     """Run a command to its end; None where it was still running after `timeout_s` and was killed."""
     started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=cwd, start_new_session=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=cwd, start_new_session=True
+    )
     timer_fired = False
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
@@ -52,7 +54,9 @@ def run(command: list[str], *, timeout_s: float | None = None, cwd: Path = ROOT)
     return Measurement(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, code)
 
 
-def pair(ours: Callable[[int], list[str]], baseline: Callable[[int], list[str]], rounds: int = 5) -> tuple[float, float, float]:
+def pair(
+    ours: Callable[[int], list[str]], baseline: Callable[[int], list[str]], rounds: int = 5
+) -> tuple[float, float, float]:
     """Run both in turn and return (median CPU ours, median CPU baseline, median ratio pair by pair)."""
     a: list[float] = []
     b: list[float] = []

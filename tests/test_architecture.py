@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 import tc
 
 ROOT = Path(tc.__file__).parent
@@ -35,11 +36,21 @@ ONLY_IN = {
 }
 MODULE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
-CLOCK_CALLS = {("time", "time"), ("time", "time_ns"), ("time", "monotonic"), ("time", "monotonic_ns"), ("time", "sleep"),
-               ("datetime", "now"), ("datetime", "utcnow"), ("uuid", "uuid4"), ("uuid", "uuid1")}  # fmt: skip
-DISK_CALLS = {("os", name) for name in ("fsync", "fdatasync", "rename", "replace", "link", "unlink", "truncate", "ftruncate",
-                                        "write", "mkdir", "rmdir", "remove", "chmod")}  # fmt: skip
-DISK_METHODS = {"write_text", "write_bytes", "unlink", "rename", "rmdir", "touch", "symlink_to", "hardlink_to", "mkdir"}
+CLOCK_CALLS = {("time", "time"), ("time", "time_ns"), ("time", "monotonic"), ("time", "monotonic_ns"),
+               ("time", "sleep"), ("datetime", "now"), ("datetime", "utcnow"), ("uuid", "uuid4"), ("uuid", "uuid1")}  # fmt: skip
+_DISK_NAMES = "fsync fdatasync rename replace link unlink truncate ftruncate write mkdir rmdir remove chmod"
+DISK_CALLS = {("os", name) for name in _DISK_NAMES.split()}
+DISK_METHODS = {
+    "write_text",
+    "write_bytes",
+    "unlink",
+    "rename",
+    "rmdir",
+    "touch",
+    "symlink_to",
+    "hardlink_to",
+    "mkdir",
+}
 SOURCES = sorted(ROOT.rglob("*.py"))
 
 
@@ -109,7 +120,9 @@ def opens_for_writing(node: ast.Call) -> bool:
     )
     modes = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
     modes += [word.value.value for word in node.keywords if word.arg == "mode" and isinstance(word.value, ast.Constant)]
-    return is_open and any(isinstance(mode, str) and re.fullmatch(r"[rwaxbt+]*[wax+][rwaxbt+]*", mode) for mode in modes)
+    return is_open and any(
+        isinstance(mode, str) and re.fullmatch(r"[rwaxbt+]*[wax+][rwaxbt+]*", mode) for mode in modes
+    )
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -146,9 +146,7 @@ def test_a_starter_in_a_clone_points_to_the_checked_in_schema(tmp_path: Path) ->
     path = tmp_path / "specs" / "mine" / "first.yaml"
     _run("new", path)
 
-    assert (
-        path.read_text().splitlines()[0] == "# yaml-language-server: $schema=../../docs/runspec.schema.json"
-    )
+    assert path.read_text().splitlines()[0] == "# yaml-language-server: $schema=../../docs/runspec.schema.json"
 
 
 @pytest.mark.parametrize(

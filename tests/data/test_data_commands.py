@@ -126,9 +126,7 @@ def test_all_import_options_reach_the_importer(run: Any, tmp_path: Path) -> None
         (("fingerprint", "gone"), 2, "dataset 'gone' was not found"),
     ],
 )  # fmt: skip
-def test_bad_input_exits_2(
-    run: Any, source: str, arguments: tuple[str, ...], code: int, message: str
-) -> None:
+def test_bad_input_exits_2(run: Any, source: str, arguments: tuple[str, ...], code: int, message: str) -> None:
     """Bad input ends with exit code 2 and one message on stderr that names it; nothing is stored."""
     found, out, err = run(*arguments)
 

@@ -26,9 +26,7 @@ class PowerCut(BaseException):
 
 
 def save(store: DatasetStore, table: Any) -> DatasetInfo:
-    return store.save(
-        "a", table, price_precision=1, volume="base", synthetic=True, source=GENERATED, replace=True
-    )
+    return store.save("a", table, price_precision=1, volume="base", synthetic=True, source=GENERATED, replace=True)
 
 
 def naive_bars_path(directory: Path, _: DatasetInfo) -> Path:

@@ -155,9 +155,7 @@ def test_bars_are_judged_once_more_when_stored(store: DatasetStore) -> None:
     table.high[3] = 1.0
     table.volume[7] = np.nan
 
-    with pytest.raises(
-        DatasetInvalid, match=r"NaN or infinite: 1 row \(row 8\)(.|\n)*high below low: 1 row \(row 4\)"
-    ):
+    with pytest.raises(DatasetInvalid, match=r"NaN or infinite: 1 row \(row 8\)(.|\n)*high below low: 1 row \(row 4\)"):
         save(store, "a", table)
 
 
@@ -205,9 +203,7 @@ def test_a_changed_value_on_disk_is_found(store: DatasetStore, tmp_path: Path) -
     index = content.schema.get_field_index("close")
     pq.write_table(content.set_column(index, "close", pa.chunked_array([close])), path)
 
-    with pytest.raises(
-        ArtifactCorrupt, match=rf"fingerprint sha256:[0-9a-f]{{64}}, expected {info.fingerprint}"
-    ):
+    with pytest.raises(ArtifactCorrupt, match=rf"fingerprint sha256:[0-9a-f]{{64}}, expected {info.fingerprint}"):
         store.load("a")
     first, second = store.verify("a").problems
     assert "has digest" in first

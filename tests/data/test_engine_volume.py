@@ -19,9 +19,7 @@ from tc.errors import InputError
 TABLE = made_up_bars(40)
 
 
-def info_of(
-    folder: Path, volume: VolumeKind, constant: Decimal | None = None, table: BarTable = TABLE
-) -> DatasetInfo:
+def info_of(folder: Path, volume: VolumeKind, constant: Decimal | None = None, table: BarTable = TABLE) -> DatasetInfo:
     return DatasetStore(folder).save(
         "a",
         table,

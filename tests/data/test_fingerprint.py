@@ -101,10 +101,7 @@ def test_the_form_of_the_file_does_not_count() -> None:
 def test_the_format_stays_readable_for_ever() -> None:
     """The fingerprint of known content never changes; a new format needs a new version in its header."""
     table = BarTable.of([60, 120], [1.0, 2.0], [2.0, 3.0], [0.5, 1.5], [1.5, 2.5], [10.0, 20.0])
-    header = (
-        b'{"format":"tc.dataset.content/v1","price_precision":1,'
-        b'"volume":"base","volume_constant":null,"rows":2}\n'
-    )
+    header = b'{"format":"tc.dataset.content/v1","price_precision":1,"volume":"base","volume_constant":null,"rows":2}\n'
     columns = b"".join(getattr(table, name).tobytes() for name in COLUMNS)
 
     assert fingerprint(table) == f"sha256:{hashlib.sha256(header + columns).hexdigest()}"

@@ -46,9 +46,7 @@ EDIT = st.tuples(
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edits=st.lists(EDIT, min_size=1, max_size=4))
-def test_a_damaged_source_is_refused_in_words(
-    tmp_path: Path, kind: str, edits: list[tuple[float, int, bytes]]
-) -> None:
+def test_a_damaged_source_is_refused_in_words(tmp_path: Path, kind: str, edits: list[tuple[float, int, bytes]]) -> None:
     """Bytes cut, changed or added anywhere leave bars that obey the rules or a refusal, no other error."""
     data, importer, options = KINDS[kind]
     for where, length, instead in edits:

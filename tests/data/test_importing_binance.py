@@ -17,8 +17,7 @@ from tc.data.importer import import_binance
 from tc.errors import DatasetInvalid, InputError
 
 HEADER = (
-    "open_time,open,high,low,close,volume,close_time,quote_volume,count,"
-    "taker_buy_volume,taker_buy_quote_volume,ignore"
+    "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore"
 )
 
 
@@ -27,9 +26,7 @@ def klines(count: int = 5, *, unit_ns: int = 1_000_000, step_ns: int = MINUTE_NS
     for index in range(count):
         opened = (START_NS + index * step_ns) // unit_ns
         closed = opened + step_ns // unit_ns - 1
-        rows.append(
-            f"{opened},46216.93,46271.08,46208.37,{46250 + index}.00,40.57574,{closed},1876.5,80,2.1,97.2,0"
-        )
+        rows.append(f"{opened},46216.93,46271.08,46208.37,{46250 + index}.00,40.57574,{closed},1876.5,80,2.1,97.2,0")
     return "\n".join([*rows, ""])
 
 
@@ -49,9 +46,7 @@ def zipped(content: bytes) -> bytes:
 @pytest.mark.parametrize("unit_ns", [1_000_000, 1_000], ids=["ms", "us"])
 @pytest.mark.parametrize("header", ["", f"{HEADER}\n"], ids=["bare", "header"])
 @pytest.mark.parametrize("is_zipped", [False, True], ids=["csv", "zip"])
-def test_every_form_of_archive_gives_the_same_bars(
-    tmp_path: Path, unit_ns: int, header: str, is_zipped: bool
-) -> None:
+def test_every_form_of_archive_gives_the_same_bars(tmp_path: Path, unit_ns: int, header: str, is_zipped: bool) -> None:
     """Milliseconds or microseconds, with or without header, packed or not: the same bars, at their closes."""
     data = (header + klines(unit_ns=unit_ns)).encode()
     info = import_bytes(tmp_path, zipped(data) if is_zipped else data)

@@ -25,9 +25,7 @@ def write_catalog(folder: Path, *bar_types: str) -> BarTable:
     catalog = ParquetDataCatalog(str(folder))
     for bar_type in bar_types:
         columns = [getattr(table, name) for name in COLUMNS]
-        bars = Bar.from_raw_arrays_to_list(
-            BarType.from_str(bar_type), 1, 3, *columns[1:], columns[0], columns[0]
-        )
+        bars = Bar.from_raw_arrays_to_list(BarType.from_str(bar_type), 1, 3, *columns[1:], columns[0], columns[0])
         catalog.write_data(bars)
     return table
 

@@ -158,9 +158,7 @@ def test_a_declared_absent_volume_needs_no_column(tmp_path: Path) -> None:
 
 def test_a_constant_volume_is_kept_with_its_constant(tmp_path: Path) -> None:
     """A constant volume is stored with the declared quantity."""
-    info = import_text(
-        tmp_path, csv_text(minute_rows(3)), volume="constant", volume_constant=Decimal("12.5")
-    ).info
+    info = import_text(tmp_path, csv_text(minute_rows(3)), volume="constant", volume_constant=Decimal("12.5")).info
 
     assert (info.volume, info.volume_constant) == ("constant", Decimal("12.5"))
 

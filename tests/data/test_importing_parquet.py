@@ -23,9 +23,7 @@ SECONDS = [START_NS // 10**9 + 60 * minute for minute in (1, 2, 3)]
 PRICES = [1.1, 1.2, 1.3]
 
 
-def import_columns(
-    folder: Path, times: Any, prices: Any = PRICES, **options: Any
-) -> tuple[DatasetInfo, BarTable]:
+def import_columns(folder: Path, times: Any, prices: Any = PRICES, **options: Any) -> tuple[DatasetInfo, BarTable]:
     path = folder / "bars.parquet"
     prices = prices if isinstance(prices, pa.Array) else pa.array(prices)
     names = ("open", "high", "low", "close")

@@ -54,6 +54,4 @@ def test_euro_hours(tmp_path: Path) -> None:
 def test_an_empty_volume_is_not_taken_for_zero(tmp_path: Path) -> None:
     """The file whose volume is empty in every row is refused until that is declared."""
     with pytest.raises(DatasetInvalid, match="--volume absent"):
-        import_csv(
-            shared_data_folder() / EURUSD_HOURS, ImportOptions(stamp="open"), DatasetStore(tmp_path), "x"
-        )
+        import_csv(shared_data_folder() / EURUSD_HOURS, ImportOptions(stamp="open"), DatasetStore(tmp_path), "x")

@@ -111,9 +111,7 @@ def test_an_unchosen_repair_is_not_made(tmp_path: Path) -> None:
 
 def test_long_lists_of_lines_are_cut(tmp_path: Path) -> None:
     """A repair of very many rows records their number and the first lines."""
-    rows = [
-        row.replace("101.0", "0") if 2 <= index < 402 else row for index, row in enumerate(minute_rows(500))
-    ]
+    rows = [row.replace("101.0", "0") if 2 <= index < 402 else row for index, row in enumerate(minute_rows(500))]
     info, _ = import_rows(tmp_path, rows, "drop-invalid")
     (repair,) = info.repairs
 

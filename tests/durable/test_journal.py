@@ -55,9 +55,7 @@ def test_envelope_has_its_fixed_order(tmp_path: Path) -> None:
         journal.append("Event", -5, {"a": 1})
     line = (tmp_path / "journal").read_bytes()
     assert list(json.loads(line)) == ["seq", "ts", "type", "prev", "data", "hash"]
-    assert line.startswith(
-        b'{"seq":1,"ts":-5,"type":"Event","prev":"' + b"0" * 64 + b'","data":{"a":1},"hash":"'
-    )
+    assert line.startswith(b'{"seq":1,"ts":-5,"type":"Event","prev":"' + b"0" * 64 + b'","data":{"a":1},"hash":"')
 
 
 def test_added_entries_are_invisible_until_flushed(tmp_path: Path) -> None:
@@ -289,6 +287,64 @@ def test_shared_journal_hands_over_what_others_wrote(tmp_path: Path) -> None:
     assert [entry.seq for entry in late.catch_up()] == [1, 2, 3, 4, 5]
     for journal in (one, two, late):
         journal.close()
+
+
+def test_leaving_the_lock_acknowledges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was added under the lock is synced before anybody else gets it."""
+    path = tmp_path / "journal"
+    Journal.create(path).close()
+    journal = shared(path)
+    syncs = []
+    real = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: (syncs.append(1), real(descriptor)))
+    with journal.locked():
+        journal.add("A", 1, {})
+        assert not syncs
+    assert syncs == [1]
+    with journal.locked():
+        pass
+    assert syncs == [1]
+    journal.close()
+
+
+def test_failed_write_is_taken_back_for_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short write is cut off again and the cut is synced, so that no power cut brings the entry back."""
+    journal = Journal.create(tmp_path / "journal")
+    steps = []
+    real = {name: getattr(os, name) for name in ("write", "ftruncate", "fsync")}
+
+    def write(descriptor: int, data: bytes) -> int:
+        if steps:
+            raise OSError(28, "No space left on device")
+        steps.append("write")
+        return int(real["write"](descriptor, data[:100]))
+
+    monkeypatch.setattr(os, "write", write)
+    monkeypatch.setattr(os, "ftruncate", lambda *args: (steps.append("ftruncate"), real["ftruncate"](*args)))
+    monkeypatch.setattr(os, "fsync", lambda *args: (steps.append("fsync"), real["fsync"](*args)))
+    with pytest.raises(NotWritten):
+        journal.append("Event", 1, {})
+    assert steps == ["write", "ftruncate", "fsync"]
+    assert (tmp_path / "journal").read_bytes() == b""
+    monkeypatch.undo()
+    journal.close()
+
+
+def test_write_that_cannot_be_taken_back_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the cut fails too, the outcome is unknown and the journal refuses further use."""
+    journal = Journal.create(tmp_path / "journal")
+
+    def fail(*_: object) -> int:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "write", fail)
+    monkeypatch.setattr(os, "ftruncate", fail)
+    with pytest.raises(OutcomeUnknown):
+        journal.append("Event", 1, {})
+    monkeypatch.undo()
+    with pytest.raises(OutcomeUnknown):
+        journal.append("Event", 2, {})
+    journal.close()
 
 
 def test_shared_journal_is_used_under_its_lock_only(tmp_path: Path) -> None:

@@ -231,11 +231,7 @@ def test_naive_hash_over_parsed_json_misses_flips() -> None:
         return sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
     line = b'{"big":1e+16,"text":"\\u00e9"}'
-    flips = [
-        line[:at] + bytes([line[at] ^ 1 << bit]) + line[at + 1 :]
-        for at in range(len(line))
-        for bit in range(8)
-    ]
+    flips = [line[:at] + bytes([line[at] ^ 1 << bit]) + line[at + 1 :] for at in range(len(line)) for bit in range(8)]
     silent = 0
     for flipped in flips:
         try:

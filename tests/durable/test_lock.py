@@ -131,9 +131,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [37, 38, 95])  # ENOLCK, ENOSYS, EOPNOTSUPP
-def test_file_system_that_cannot_lock_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
+def test_file_system_that_cannot_lock_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Where the kernel cannot lock, acquiring is a StorageError and never a softer kind of lock."""
 
     def refuse(*_: object) -> None:
@@ -144,9 +142,7 @@ def test_file_system_that_cannot_lock_is_refused(
         FileLock(tmp_path / "lock", purpose="work", timeout_s=0).acquire()
 
 
-def test_file_system_that_grants_everything_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_system_that_grants_everything_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file system that says yes to every flock is found out before the first work under such a lock."""
     monkeypatch.setattr(lock_module, "_devices_proven", set())
     monkeypatch.setattr(fcntl, "flock", lambda *_: None)

@@ -7,10 +7,10 @@ import pytest
 from nautilus_trader.model.identifiers import PositionId
 from nautilus_trader.model.objects import Money
 from nautilus_trader.portfolio import portfolio as portfolio_module
-from tc.engine import analyzer as module
-from tc.engine.analyzer import ORIGINAL_ANALYZER, BufferedAnalyzer
 
 from support.engine_lab import SPEC, lab_spec, run_lab
+from tc.engine import analyzer as module
+from tc.engine.analyzer import ORIGINAL_ANALYZER, BufferedAnalyzer
 
 CONFIGURATIONS = {
     "netting": SPEC,

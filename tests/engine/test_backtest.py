@@ -6,11 +6,11 @@ import dataclasses
 import sys
 
 import pytest
+
+from support.engine_lab import BAR_TYPE, INSTRUMENT_ID, SPEC, lab_spec, run_lab
 from tc.engine.backtest import Controls
 from tc.engine.strategy_source import load_strategy
 from tc.errors import StrategyRaised
-
-from support.engine_lab import BAR_TYPE, INSTRUMENT_ID, SPEC, lab_spec, run_lab
 
 EMULATED = '''
 from nautilus_trader.config import StrategyConfig
@@ -91,9 +91,14 @@ def test_every_event_and_command_is_recorded_once(many_paths, tmp_path) -> None:
     assert outcome.end == "data_ended", outcome.reason
     ids = [entry[2][key] for entry in sink.entries for key in ("event_id", "command_id") if key in entry[2]]
     assert len(ids) == len(set(ids))
-    assert {"SubmitOrder", "SubmitOrderList", "ModifyOrder", "CancelAllOrders", "OrderEmulated", "OrderUpdated"} <= set(
-        sink.types()
-    )
+    assert {
+        "SubmitOrder",
+        "SubmitOrderList",
+        "ModifyOrder",
+        "CancelAllOrders",
+        "OrderEmulated",
+        "OrderUpdated",
+    } <= set(sink.types())
     fills = sink.of("OrderFilled")
     assert len(fills) >= 2
     assert len({fill["trade_id"] for fill in fills}) == len(fills)
@@ -215,7 +220,8 @@ def test_fee_models_are_honored(fees, expected, tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["tc.engine.strategies.channel_breakout:ChannelBreakout", "tc.engine.strategies.ema_cross:EMACross"]
+    "source",
+    ["tc.engine.strategies.channel_breakout:ChannelBreakout", "tc.engine.strategies.ema_cross:EMACross"],
 )
 def test_built_in_strategies_trade_and_end_flat(source, tmp_path) -> None:
     """The shipped strategies trade on lab bars and leave neither order nor position."""

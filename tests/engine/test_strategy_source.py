@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+
 from tc.engine.code_closure import recorded_path
 from tc.engine.strategy_source import load_strategy
 from tc.errors import StrategyInvalid
@@ -14,7 +15,9 @@ HEAD = """
 from nautilus_trader.config import StrategyConfig
 from nautilus_trader.trading.strategy import Strategy
 """
-MINE = HEAD + """
+MINE = (
+    HEAD
+    + """
 import helper_one
 from pack.inner import VALUE
 
@@ -31,6 +34,7 @@ class Mine(Strategy):
         from lazy_helper import late
         late()
 """
+)
 
 
 @pytest.fixture
@@ -45,7 +49,17 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "pack/inner.py").write_text("from . import sibling\nVALUE = 1\n")
     (tmp_path / "pack/sibling.py").write_text("")
     (tmp_path / "unrelated.py").write_text("")
-    names = ("mine", "helper_one", "helper_two", "lazy_helper", "pack", "pack.inner", "pack.sibling", "other", "broken")
+    names = (
+        "mine",
+        "helper_one",
+        "helper_two",
+        "lazy_helper",
+        "pack",
+        "pack.inner",
+        "pack.sibling",
+        "other",
+        "broken",
+    )
     monkeypatch.setattr(sys, "path", [*sys.path])
     for name in names:
         sys.modules.pop(name, None)
@@ -64,8 +78,14 @@ def test_the_identity_covers_every_imported_module(source, folder) -> None:
     """Own file, direct, transitive, relative and lazy imports count; libraries and bystanders do not."""
     loaded = load_strategy(strategy(source), folder, 1)
     assert set(loaded.files) == {
-        "mine.py", "helper_one.py", "helper_two.py", "lazy_helper.py", "pack/__init__.py", "pack/inner.py", "pack/sibling.py",
-    }  # fmt: skip
+        "mine.py",
+        "helper_one.py",
+        "helper_two.py",
+        "lazy_helper.py",
+        "pack/__init__.py",
+        "pack/inner.py",
+        "pack/sibling.py",
+    }
     assert loaded.strategy.id.value == "Mine-001"
 
 
@@ -85,10 +105,18 @@ REFUSED = {
     "no file": ("absent.py:Mine", {}, "found no file"),
     "no module": ("no_such_module:Mine", {}, "no_such_module does not import: ModuleNotFoundError"),
     "no class": ("mine.py:Other", {}, "mine.py has no Other; it offers Mine"),
-    "not a strategy": ("mine.py:MineConfig", {}, "expected a subclass of nautilus_trader's Strategy"),
+    "not a strategy": ("mine.py:MineConfig", {}, "expected a subclass of Nautilus's Strategy"),
     "unknown field": ("mine.py:Mine", {"perod": 3}, "config was refused by MineConfig"),
-    "wrong type": ("mine.py:Mine", {"period": "x"}, "Expected `int`, got `str` - at `$.period`; its fields are period"),
-    "own rule": ("mine.py:Mine", {"period": 500}, "Mine refused its config: ValueError: period must be at most 100"),
+    "wrong type": (
+        "mine.py:Mine",
+        {"period": "x"},
+        "Expected `int`, got `str` - at `$.period`; its fields are period",
+    ),
+    "own rule": (
+        "mine.py:Mine",
+        {"period": 500},
+        "Mine refused its config: ValueError: period must be at most 100",
+    ),
 }
 
 
@@ -114,7 +142,7 @@ def test_two_files_of_one_name_are_refused(folder) -> None:
     load_strategy(strategy("mine.py:Mine"), folder, 1)
     (folder / "elsewhere").mkdir()
     (folder / "elsewhere/mine.py").write_text(MINE)
-    with pytest.raises(StrategyInvalid, match="rename mine.py"):
+    with pytest.raises(StrategyInvalid, match=r"rename mine\.py"):
         load_strategy(strategy("elsewhere/mine.py:Mine"), folder, 2)
 
 

@@ -7,11 +7,11 @@ import random
 import re
 
 import pytest
+
+from support.sealed_run import make_sealed_run
 from tc.durable import unprotect_tree
 from tc.evidence.manifest import check_manifest, list_files
 from tc.store.run_directory import JOURNAL, MANIFEST
-
-from support.sealed_run import make_sealed_run
 
 FLIPS = 300
 

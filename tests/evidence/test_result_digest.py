@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from support.sealed_run import make_sealed_run
 from tc.durable import Journal, read_entries
 from tc.evidence.result_digest import ResultDigest, first_difference
-
-from support.sealed_run import make_sealed_run
 
 
 def digest_of(path) -> str:

@@ -50,9 +50,7 @@ def test_kill_leaves_the_old_or_the_new_content(tmp_path: Path) -> None:
     found = set()
     for point in points_of("write", path):
         path.write_bytes(OLD)
-        assert strike(point, "SIGKILL", CHILD, "write", path, NEW.decode()).returncode == outcome.KILLED, (
-            point
-        )
+        assert strike(point, "SIGKILL", CHILD, "write", path, NEW.decode()).returncode == outcome.KILLED, point
 
         content = path.read_bytes()
         assert content in (OLD, NEW), point
@@ -75,9 +73,7 @@ def test_naive_overwrite_is_torn_by_a_kill(tmp_path: Path) -> None:
 
 
 def errno_cases(found: list[Point]) -> list[tuple[Point, str, bool]]:
-    cases = [
-        (point, error, persistent) for point in found for error in ERRORS for persistent in (False, True)
-    ]
+    cases = [(point, error, persistent) for point in found for error in ERRORS for persistent in (False, True)]
     # The interpreter repeats an interrupted call: interrupted for ever it would try for ever.
     return [case for case in cases if not (case[1] == "EINTR" and case[2])]
 

@@ -95,9 +95,7 @@ def test_order_of_the_protocol(tmp_path: Path) -> None:
     ],
     ids=["make", "remove-tree", "create-journal"],
 )  # fmt: skip
-def test_every_name_is_synced_before_it_counts(
-    tmp_path: Path, program: str, how: str, expected: list[str]
-) -> None:
+def test_every_name_is_synced_before_it_counts(tmp_path: Path, program: str, how: str, expected: list[str]) -> None:
     """A name that appears or goes is followed by a sync of its directory before anything is built on it."""
     new = tmp_path / "new"
 
@@ -160,7 +158,7 @@ def test_append_is_there_after_its_acknowledgment(tmp_path: Path) -> None:
 
 def test_repair_survives_a_power_cut_at_any_point(tmp_path: Path) -> None:
     """A power cut during a repair leaves a journal that the next open repairs, with the evidence kept."""
-    torn = b'{"seq":4,"ts":'
+    torn = b'{"seq":4,"ts":4,"type":"Torn","prev":"' + b"longer than the entry about it " * 30
     states, after, whole = journal_states(tmp_path, "repair", torn)
     count = 0
     for path in materialized(tmp_path, states):

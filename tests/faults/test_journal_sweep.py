@@ -60,9 +60,7 @@ class Bench:
 
 
 def errno_cases(points: list[Point]) -> list[tuple[Point, str, bool]]:
-    cases = [
-        (point, error, persistent) for point in points for error in ERRORS for persistent in (False, True)
-    ]
+    cases = [(point, error, persistent) for point in points for error in ERRORS for persistent in (False, True)]
     # The interpreter repeats an interrupted call: interrupted for ever it would try for ever.
     return [case for case in cases if not (case[1] == "EINTR" and case[2])]
 
@@ -136,9 +134,7 @@ def test_repair_survives_being_struck(tmp_path: Path) -> None:
         assert bench.path.read_bytes().startswith(bench.old), case
         assert bench.types() == ["Prepared"] * 3 + ["TailRepaired"], case
         assert bench.path.with_name("journal.jsonl.torn-4").read_bytes() == TORN, case
-        assert verify_journal(bench.path) == verify_journal(bench.path)._replace(
-            torn_bytes=0, problem=None
-        ), case
+        assert verify_journal(bench.path) == verify_journal(bench.path)._replace(torn_bytes=0, problem=None), case
 
 
 def test_creation_is_an_empty_journal_or_nothing(tmp_path: Path) -> None:

@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 from tc.errors import SpecInvalid
 from tc.model.reading import read_run_spec
 
-VALID: dict[str, Any] = yaml.load(
-    (Path(__file__).parent / "valid-spec.yaml").read_text(), Loader=yaml.BaseLoader
-)
+VALID: dict[str, Any] = yaml.load((Path(__file__).parent / "valid-spec.yaml").read_text(), Loader=yaml.BaseLoader)
 SCALARS = (
     st.none()
     | st.booleans()
@@ -44,9 +42,7 @@ labels operator account safety duration observability connectivity_readiness ven
 venue.fill_model venue.credentials venue.endpoint instruments.0.settlement_currency instruments.0.lot_size
 instruments.0.inverse data.start data.end data.volume_constant data.speed strategies.0.mode
 """
-OPTIONAL = [
-    tuple(int(part) if part.isdigit() else part for part in key.split(".")) for key in _OPTIONAL_KEYS.split()
-]
+OPTIONAL = [tuple(int(part) if part.isdigit() else part for part in key.split(".")) for key in _OPTIONAL_KEYS.split()]
 
 
 @settings(max_examples=300, deadline=None)
@@ -78,9 +74,7 @@ def _holds(place: Any, part: Any) -> bool:
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass"))
-)
+@given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes_are_refused_and_never_crash(data: bytes) -> None:
     """Bytes that are no spec end in SpecInvalid and in nothing else."""
     with pytest.raises(SpecInvalid) as caught:

@@ -75,9 +75,7 @@ def _read(text: str) -> RunSpec:
 
 
 def _document() -> dict[str, Any]:
-    document: dict[str, Any] = yaml.load(
-        VALID, Loader=yaml.BaseLoader
-    )  # every scalar as the text that was written
+    document: dict[str, Any] = yaml.load(VALID, Loader=yaml.BaseLoader)  # every scalar as the text that was written
     document["seed"] = 7
     document["strategies"][0]["config"] |= {"fast_ema_period": 10, "slow_ema_period": 20}
     return document
@@ -102,9 +100,7 @@ def _shuffled(node: Any, order: random.Random) -> Any:
 
 def _commented(text: str, order: random.Random) -> str:
     lines = [f"{line}   # {order.random()}" if line.strip() else line for line in text.splitlines()]
-    return "\n".join(
-        part for line in lines for part in ([line, "", "# note"] if order.random() < 0.3 else [line])
-    )
+    return "\n".join(part for line in lines for part in ([line, "", "# note"] if order.random() < 0.3 else [line]))
 
 
 DIGEST = _read(VALID).digest()
@@ -166,10 +162,7 @@ def test_each_single_change_changes_the_digest(path: tuple[str | int, ...]) -> N
 
 def test_numbers_that_are_equal_in_python_are_told_apart() -> None:
     """1, 1.0 and true are three values of a strategy's config, though Python calls them equal."""
-    specs = [
-        _read(VALID.replace("fast_ema_period: 10", f"fast_ema_period: {each}"))
-        for each in ("1", "1.0", "true")
-    ]
+    specs = [_read(VALID.replace("fast_ema_period: 10", f"fast_ema_period: {each}")) for each in ("1", "1.0", "true")]
 
     assert len({spec.digest() for spec in specs}) == 3
     assert [len(diff(specs[0], other)) for other in specs] == [0, 1, 1]
@@ -193,14 +186,8 @@ def test_decimals_are_exact_however_they_are_written() -> None:
 
 def test_the_written_decimals_of_a_step_are_its_precision() -> None:
     """A tick of 0.10 is a price precision of two, a tick of 1e-3 one of three."""
-    assert (
-        _read(VALID.replace("price_increment: 0.1", "price_increment: 0.10")).instruments[0].price_precision
-        == 2
-    )
-    assert (
-        _read(VALID.replace("price_increment: 0.1", "price_increment: 1e-3")).instruments[0].price_precision
-        == 3
-    )
+    assert _read(VALID.replace("price_increment: 0.1", "price_increment: 0.10")).instruments[0].price_precision == 2
+    assert _read(VALID.replace("price_increment: 0.1", "price_increment: 1e-3")).instruments[0].price_precision == 3
 
 
 def test_equal_moments_are_one_value() -> None:
@@ -213,9 +200,7 @@ def test_equal_moments_are_one_value() -> None:
     assert len(specs) == 1
 
 
-@pytest.mark.parametrize(
-    "written", ["1e999999999", "1e999", "1e-999", f"1{'0' * 5000}", "1_000", "٣", "0x10", "' 1'"]
-)
+@pytest.mark.parametrize("written", ["1e999999999", "1e999", "1e-999", f"1{'0' * 5000}", "1_000", "٣", "0x10", "' 1'"])
 def test_numbers_that_only_python_would_read_are_refused(written: str) -> None:
     """Underscores, other scripts, spaces and absurd exponents are refused without being computed."""
     with pytest.raises(SpecInvalid, match=r"expected (a number|at most 16 decimals)"):
@@ -229,11 +214,7 @@ def test_the_largest_numbers_do_not_overflow() -> None:
         largest % smallest
     text = VALID.replace("max_quantity: 1000", f"max_quantity: {AMOUNT_MAX}")
 
-    assert (
-        _read(text.replace("size_increment: 0.001", f"size_increment: {smallest:f}"))
-        .instruments[0]
-        .max_quantity
-    )
+    assert _read(text.replace("size_increment: 0.001", f"size_increment: {smallest:f}")).instruments[0].max_quantity
 
 
 def test_a_spec_is_frozen() -> None:
@@ -245,15 +226,9 @@ def test_a_spec_is_frozen() -> None:
 def test_a_composite_bar_type_of_a_feed_is_allowed_in_a_config() -> None:
     """A strategy may build bars inside the engine from a feed of the run, and from no other."""
     own = "      bar_type: BTCUSDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL"
-    assert _read(
-        VALID.replace(own, "      bar_type: BTCUSDT-PERP.BINANCE-5-MINUTE-LAST-INTERNAL@1-MINUTE-EXTERNAL")
-    )
+    assert _read(VALID.replace(own, "      bar_type: BTCUSDT-PERP.BINANCE-5-MINUTE-LAST-INTERNAL@1-MINUTE-EXTERNAL"))
     with pytest.raises(SpecInvalid, match=r"add a feed of BTCUSDT-PERP.BINANCE-2-MINUTE-LAST-EXTERNAL"):
-        _read(
-            VALID.replace(
-                own, "      bar_type: BTCUSDT-PERP.BINANCE-4-MINUTE-LAST-INTERNAL@2-MINUTE-EXTERNAL"
-            )
-        )
+        _read(VALID.replace(own, "      bar_type: BTCUSDT-PERP.BINANCE-4-MINUTE-LAST-INTERNAL@2-MINUTE-EXTERNAL"))
 
 
 def test_references_are_checked_at_any_depth_of_a_config() -> None:
@@ -271,10 +246,7 @@ def test_bids_with_asks_are_a_market() -> None:
     )
     text = VALID.replace(VALID[VALID.index("data:\n") : VALID.index("strategies:")], feed)
 
-    assert (
-        len(_read(text.replace("      bar_type: BTCUSDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL\n", "")).data)
-        == 2
-    )
+    assert len(_read(text.replace("      bar_type: BTCUSDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL\n", "")).data) == 2
 
 
 def test_the_number_limits_are_those_of_the_installed_engine() -> None:

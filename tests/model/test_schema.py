@@ -37,9 +37,7 @@ def _plain(node: Any) -> Any:
 
 def test_the_checked_in_schema_is_current() -> None:
     """docs/runspec.schema.json is what `tc spec schema` prints."""
-    assert (PROJECT / "docs" / "runspec.schema.json").read_text() == json.dumps(
-        run_spec_schema(), indent=2
-    ) + "\n"
+    assert (PROJECT / "docs" / "runspec.schema.json").read_text() == json.dumps(run_spec_schema(), indent=2) + "\n"
 
 
 def test_the_checked_in_reference_is_current() -> None:

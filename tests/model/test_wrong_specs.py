@@ -112,9 +112,7 @@ WRONG: dict[str, list[tuple[str, str]]] = {
     "period that ends before it starts": [
         ("  volume: quote", "  volume: quote\n  start: 2022-02-01\n  end: 2022-01-01")
     ],
-    "time of day that YAML 1.1 would count in sixties": [
-        ("  volume: quote", "  volume: quote\n  start: 1:30")
-    ],
+    "time of day that YAML 1.1 would count in sixties": [("  volume: quote", "  volume: quote\n  start: 1:30")],
     "speed in a backtest": [("  volume: quote", "  volume: quote\n  speed: 60")],
     "strategy source without a class": [("ema_cross:EMACross", "ema_cross")],
     "strategy given twice": [("risk:", "  - id: ema-cross\n    source: own.py:Own\nrisk:")],

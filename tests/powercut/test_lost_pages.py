@@ -13,7 +13,7 @@ import pytest
 
 from support.capabilities import needs
 from support.loop_disk import mounted
-from tc.durable import Journal, read_entries, verify_journal
+from tc.durable import Journal, appender, read_entries, verify_journal
 from tc.errors import OutcomeUnknown
 
 pytestmark = [pytest.mark.powercut, needs("network block device")]
@@ -70,8 +70,13 @@ def test_naive_retry_of_a_failed_sync_lies(tmp_path: Path) -> None:
         os.close(descriptor)
 
 
-def test_journal_reads_the_truth_after_a_failed_sync(tmp_path: Path) -> None:
+@pytest.mark.parametrize("writer", ["lives", "dies at once"])
+def test_journal_reads_the_truth_after_a_failed_sync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: str
+) -> None:
     """After a failed sync the journal refuses, and opening it anew shows what the disk holds and goes on."""
+    if writer == "dies at once":  # before it could make the kernel forget
+        monkeypatch.setattr(appender, "forget_cache", lambda _: None)
     with failing_disk(tmp_path) as (root, trip):
         path = root / "journal"
         journal = Journal.create(path)

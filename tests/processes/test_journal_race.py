@@ -22,9 +22,7 @@ CAP = 50
 def cap_race(path: Path, how: str, tries: int) -> tuple[list[str], list[str]]:
     """Return the ids that were acknowledged to the racers and those in the journal."""
     Journal.create(path).close()
-    children = start_together(
-        [("cap_racer.py", how, path, CAP, tries, f"p{number}") for number in range(PROCESSES)]
-    )
+    children = start_together([("cap_racer.py", how, path, CAP, tries, f"p{number}") for number in range(PROCESSES)])
     granted = [line for child in children for line in finish(child).split()]
     return granted, [entry.payload()["command_id"] for entry in read_entries(path)]
 

@@ -7,10 +7,10 @@ import signal
 import time
 
 import pytest
-from tc.durable import verify_journal
 
 from support.run_lab import Lab, make_lab
 from support.sample import scaled
+from tc.durable import verify_journal
 
 MOMENTS = scaled(8, 50)
 RUN_S_GUESSED = 2.2  # a lab run takes about this long; moments are spread over it and a little beyond

@@ -9,16 +9,16 @@ import time
 from pathlib import Path
 
 import pytest
-from tc.durable import verify_journal
 
 from support.engine_lab import SPEC
 from support.run_lab import Lab, environment, make_lab
+from tc.durable import verify_journal
 
 FILES = {
     "run_spec.yaml", "metadata.json", "journal.jsonl", "metrics.json", "report.md", "report.html",
     "reconciliation_result.json", "nautilus.jsonl", "manifest.json",
 }  # fmt: skip
-RAISING = '''
+RAISING = """
 from nautilus_trader.config import StrategyConfig
 from nautilus_trader.model.data import BarType
 from nautilus_trader.trading.strategy import Strategy
@@ -40,8 +40,11 @@ class Raising(Strategy):
         self.bars += 1
         if self.bars == 700:
             raise ValueError("seven hundred")
-'''
-SLOW = RAISING.replace("        if self.bars == 700:\n            raise ValueError(\"seven hundred\")", "        import time; time.sleep(0.002)")
+"""
+SLOW = RAISING.replace(
+    '        if self.bars == 700:\n            raise ValueError("seven hundred")',
+    "        import time; time.sleep(0.002)",
+)
 
 
 def own_strategy(source: str) -> str:
@@ -138,7 +141,12 @@ def test_ctrl_c_leaves_a_sealed_truthful_run(tmp_path) -> None:
     lab = make_lab(tmp_path, spec=own_strategy("slow.py:Slow".replace("Slow", "Raising")))
     (tmp_path / "slow.py").write_text(SLOW)
     process = lab.start("run", str(lab.spec), "--run-id", "stopped", "--json")
-    wait_until(lambda: lab.file("stopped", "metadata.json").exists() and b'"running"' in lab.file("stopped", "metadata.json").read_bytes())
+    wait_until(
+        lambda: (
+            lab.file("stopped", "metadata.json").exists()
+            and b'"running"' in lab.file("stopped", "metadata.json").read_bytes()
+        )
+    )
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=30)
@@ -155,7 +163,12 @@ def test_sigterm_is_a_stop_request(tmp_path) -> None:
     lab = make_lab(tmp_path, spec=own_strategy("slow.py:Raising"))
     (tmp_path / "slow.py").write_text(SLOW)
     process = lab.start("run", str(lab.spec), "--run-id", "termed", "--json")
-    wait_until(lambda: lab.file("termed", "metadata.json").exists() and b'"running"' in lab.file("termed", "metadata.json").read_bytes())
+    wait_until(
+        lambda: (
+            lab.file("termed", "metadata.json").exists()
+            and b'"running"' in lab.file("termed", "metadata.json").read_bytes()
+        )
+    )
     process.terminate()
     output, errors = process.communicate(timeout=30)
     assert process.returncode == 0, errors
@@ -177,7 +190,13 @@ def test_the_result_is_the_same_in_any_process(lab, tmp_path) -> None:
         where = tmp_path / folder
         where.mkdir()
         done = Lab(lab.root).tc(
-            "run", str(lab.spec), "--json", "--run-id", f"seed-{folder}", cwd=where, env=environment(PYTHONHASHSEED=seed)
+            "run",
+            str(lab.spec),
+            "--json",
+            "--run-id",
+            f"seed-{folder}",
+            cwd=where,
+            env=environment(PYTHONHASHSEED=seed),
         )
         assert done.returncode == 0, done.stderr
         digests.add(json.loads(done.stdout)["result_digest"])
@@ -239,9 +258,22 @@ def test_every_command_works_under_other_roots(lab, tmp_path) -> None:
     import sys
 
     variables = environment(TC_ARTIFACTS_ROOT=str(tmp_path / "a"), TC_RUNTIME_ROOT=str(lab.runtime))
-    for arguments in (["run", str(lab.spec), "--run-id", "env"], ["runs", "show", "env"], ["verify", "env", "--files-only"],
-                      ["journal", "verify", "latest"], ["runs", "report", "env"], ["runs", "gc", "env", "--yes"]):  # fmt: skip
-        done = subprocess.run([sys.executable, "-P", "-m", "tc", *arguments], env=variables, capture_output=True, text=True, check=False)
+    commands = [
+        ["run", str(lab.spec), "--run-id", "env"],
+        ["runs", "show", "env"],
+        ["verify", "env", "--files-only"],
+        ["journal", "verify", "latest"],
+        ["runs", "report", "env"],
+        ["runs", "gc", "env", "--yes"],
+    ]
+    for arguments in commands:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "tc", *arguments],
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, (arguments, done.stderr)
     assert list((tmp_path / "a/runs").iterdir()) == []
     shutil.rmtree(tmp_path / "a")

@@ -7,17 +7,17 @@ import random
 import shutil
 
 import pytest
+
+from support.engine_lab import SPEC, lab_bars
+from support.run_lab import Lab, make_lab
+from support.sample import scaled
 from tc.data.bar_table import BarTable
 from tc.data.dataset_info import Source
 from tc.data.dataset_store import DatasetStore
 from tc.durable import protect_tree, unprotect_tree
 
-from support.engine_lab import SPEC, lab_bars
-from support.run_lab import Lab, make_lab
-from support.sample import scaled
-
 FLIPS = scaled(60, 1000)
-MINE = '''
+MINE = """
 from helper import quantity
 from tc.engine.strategies.ema_cross import EMACross, EMACrossConfig
 
@@ -26,7 +26,7 @@ class Mine(EMACross):
     def __init__(self, config: EMACrossConfig) -> None:
         super().__init__(config)
         self.unit = quantity()
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,9 @@ def test_one_changed_bar_is_named(lab) -> None:
     close[300] = table.open[300]
     changed = BarTable.of(table.ts_event, table.open, table.high, table.low, close, table.volume)
     source = Source("generated", None, None, {})
-    DatasetStore(lab.runtime).save("lab", changed, price_precision=1, volume="base", synthetic=True, source=source, replace=True)
+    DatasetStore(lab.runtime).save(
+        "lab", changed, price_precision=1, volume="base", synthetic=True, source=source, replace=True
+    )
     done = lab.tc("verify", "proof", *base(lab))
     assert done.returncode == 1
     assert "data: dataset 'lab' changed: fingerprint was sha256:" in done.stdout

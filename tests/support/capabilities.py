@@ -82,9 +82,7 @@ def _can_loop_mount(maker: str, options: list[str], size: str) -> bool:
 
 def _can_mount(arguments: list[str]) -> bool:
     with tempfile.TemporaryDirectory() as folder:
-        mounted = (
-            subprocess.run(["mount", *arguments, folder], capture_output=True, check=False).returncode == 0
-        )
+        mounted = subprocess.run(["mount", *arguments, folder], capture_output=True, check=False).returncode == 0
         if mounted:
             subprocess.run(["umount", folder], capture_output=True, check=True)
         return mounted

@@ -55,9 +55,7 @@ def record(lines: list[str], folder: str, initial: Directory) -> Recording:
             continue
         call, arguments, result = match[1], match[2], int(match[3])
         durable = set(recording.durable[-1])
-        paths = [
-            path.removeprefix(folder + "/") for path in _QUOTED.findall(arguments) if path.startswith(folder)
-        ]
+        paths = [path.removeprefix(folder + "/") for path in _QUOTED.findall(arguments) if path.startswith(folder)]
         opened = _DESCRIPTOR.match(arguments)
         on = opened[1] if opened else ""
         name = on.removeprefix(folder + "/")

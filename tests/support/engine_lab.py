@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from tc.data.bar_table import BarTable
 from tc.engine.backtest import BacktestOutcome, BarFeed, Controls, run_backtest
 from tc.engine.strategy_source import load_strategy

@@ -47,9 +47,7 @@ class LoopDisk:
         subprocess.run(["umount", str(self.root)], check=True, capture_output=True)
 
     def _mount(self) -> None:
-        subprocess.run(
-            ["mount", "-o", "loop", str(self.image), str(self.root)], check=True, capture_output=True
-        )
+        subprocess.run(["mount", "-o", "loop", str(self.image), str(self.root)], check=True, capture_output=True)
 
 
 @contextmanager

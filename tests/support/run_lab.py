@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.engine_lab import SPEC, lab_bars
 from tc.data.dataset_info import Source
 from tc.data.dataset_store import DatasetStore
-
-from support.engine_lab import SPEC, lab_bars
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,9 @@ class Lab:
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command line of `tc` under this lab's roots."""
-        roots = ["--artifacts-root", str(self.artifacts), "--runtime-root", str(self.runtime)]
+        roots = ["--runtime-root", str(self.runtime)]
+        if arguments[0] != "data":  # which knows no runs
+            roots += ["--artifacts-root", str(self.artifacts)]
         return [sys.executable, "-P", "-m", "tc", *arguments, *roots]
 
     def tc(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -76,7 +77,12 @@ def make_lab(root: Path, *, bars: int = 2000, spec: str = SPEC) -> Lab:
     lab.spec.write_text(spec)
     store = DatasetStore(lab.runtime)
     store.save(
-        "lab", lab_bars(bars), price_precision=1, volume="base", synthetic=True, source=Source("generated", None, None, {})
+        "lab",
+        lab_bars(bars),
+        price_precision=1,
+        volume="base",
+        synthetic=True,
+        source=Source("generated", None, None, {}),
     )
     return lab
 

@@ -85,9 +85,7 @@ def strike(
         "-e", f"inject={point.call}:{kind}={fault}:when={when}",
         *child_command(program, *arguments),
     ]  # fmt: skip
-    return subprocess.run(
-        command, env=child_environment(), capture_output=True, text=True, check=False, timeout=30
-    )
+    return subprocess.run(command, env=child_environment(), capture_output=True, text=True, check=False, timeout=30)
 
 
 def warm_up(program: str, *arguments: object) -> None:

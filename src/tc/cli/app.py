@@ -51,7 +51,8 @@ def _print_version(value: bool) -> None:
 
 def root(
     _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     """Flight simulator and black box for NautilusTrader strategies."""

@@ -35,19 +35,13 @@ Replace = Annotated[bool, typer.Option("--replace", help="Replace a dataset of t
 StampOption = Annotated[
     Stamp | None, typer.Option("--stamp", help="What a row's time is; CSV and Parquet do not tell.")
 ]
-ColumnOption = Annotated[
-    list[str] | None, typer.Option("--column", help="ROLE=NAME, e.g. timestamp=Date; repeatable.")
-]
+ColumnOption = Annotated[list[str] | None, typer.Option("--column", help="ROLE=NAME, e.g. timestamp=Date; repeatable.")]
 TimeUnitOption = Annotated[TimeUnit, typer.Option("--time-unit", help="auto goes by the number of digits.")]
-ZoneOption = Annotated[
-    str | None, typer.Option(help="IANA zone of times without offset.", show_default="UTC")
-]
+ZoneOption = Annotated[str | None, typer.Option(help="IANA zone of times without offset.", show_default="UTC")]
 StepOption = Annotated[str | None, typer.Option(help="Bar interval, e.g. 1m.", show_default="detected")]
 PrecisionOption = Annotated[int | None, typer.Option(help="Decimals of prices.", show_default="detected")]
 VolumeOption = Annotated[VolumeKind, typer.Option(help="What the volume column holds.")]
-ConstantOption = Annotated[
-    str | None, typer.Option(help="With --volume constant: base quantity of every bar.")
-]
+ConstantOption = Annotated[str | None, typer.Option(help="With --volume constant: base quantity of every bar.")]
 RepairOption = Annotated[
     list[RepairChoice] | None, typer.Option("--repair", help="What to do about bad rows; repeatable.")
 ]
@@ -102,9 +96,7 @@ def generate(
     name: NewName,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same bars.")],
     bars: Annotated[int, typer.Option("--bars", help="Number of bars.")] = 10_080,
-    start: Annotated[
-        str, typer.Option("--start", help="UTC time at which the first bar opens.")
-    ] = "2022-01-01",
+    start: Annotated[str, typer.Option("--start", help="UTC time at which the first bar opens.")] = "2022-01-01",
     step: Annotated[str, typer.Option("--step", help="Bar interval, e.g. 1m.")] = "1m",
     price: Annotated[str, typer.Option("--price", help="First price.")] = "40000",
     price_precision: Annotated[int, typer.Option("--price-precision", help="Decimals of prices.")] = 1,
@@ -273,9 +265,7 @@ def _columns(told: Iterable[str]) -> dict[str, str]:
     for text in told:
         role, equals, name = text.partition("=")
         if not (equals and role and name) or role in columns:
-            raise InputError(
-                f"--column was {text!r}, expected each role once as ROLE=NAME, e.g. timestamp=Date"
-            )
+            raise InputError(f"--column was {text!r}, expected each role once as ROLE=NAME, e.g. timestamp=Date")
         columns[role] = name
     return columns
 
@@ -297,9 +287,7 @@ def _moment(option: str, text: str) -> int:
 def _notes(outcome: ImportOutcome) -> list[str]:
     if not outcome.zero_volume_bars:
         return []
-    return [
-        f"note: {outcome.zero_volume_bars} bars have no volume; there the engine fills one unit at a time"
-    ]
+    return [f"note: {outcome.zero_volume_bars} bars have no volume; there the engine fills one unit at a time"]
 
 
 def _show(info: DatasetInfo, *, as_json: bool, notes: Iterable[str] = ()) -> None:
@@ -318,10 +306,7 @@ def _show(info: DatasetInfo, *, as_json: bool, notes: Iterable[str] = ()) -> Non
         ("source", ": ".join(filter(None, (info.source.kind, info.source.file)))),
         *((f"  {key}", value) for key, value in info.source.options.items()),
         ("gaps", f"{info.gaps.count}, missing bars {info.gaps.missing_bars}"),
-        *(
-            ("", f"{iso_utc(g.ts_from)} to {iso_utc(g.ts_to)}: {g.missing_bars}")
-            for g in info.gaps.first[:GAPS_SHOWN]
-        ),
+        *(("", f"{iso_utc(g.ts_from)} to {iso_utc(g.ts_to)}: {g.missing_bars}") for g in info.gaps.first[:GAPS_SHOWN]),
         *(("repair", f"{repair.rule}: {repair.count} rows") for repair in info.repairs),
     ]
     print_lines(f"{key:<18}{value}" for key, value in facts)

@@ -49,9 +49,21 @@ def _interpreter() -> list[Check]:
     version = sys.version_info[:2]
     engine = _version("nautilus_trader")
     return [
-        Check("python", platform.python_version(), (3, 12) <= version <= (3, 14), True, "everything (3.12 to 3.14)"),
+        Check(
+            "python",
+            platform.python_version(),
+            (3, 12) <= version <= (3, 14),
+            True,
+            "everything (3.12 to 3.14)",
+        ),
         Check("nautilus_trader", engine, engine == "1.231.0", True, "every run (exactly 1.231.0)"),
-        Check("platform", f"{platform.system()} {platform.machine()}", sys.platform == "linux", False, "locks and power-cut promises"),
+        Check(
+            "platform",
+            f"{platform.system()} {platform.machine()}",
+            sys.platform == "linux",
+            False,
+            "locks and power-cut promises",
+        ),
     ]
 
 
@@ -66,7 +78,15 @@ def _storage(roots: Roots) -> list[Check]:
         found = f"{path} ({free / 2**30:.0f} GiB free{'' if can_write else ', not writable'})"
         checks.append(Check(name, found, can_write and free > FREE_BYTES_MIN, True, "a writable disk with 1 GiB free"))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    checks.append(Check("memory", f"{memory / 2**30:.0f} GiB", memory >= MEMORY_BYTES_MIN, False, "a year of minutes (about 1 GiB)"))
+    checks.append(
+        Check(
+            "memory",
+            f"{memory / 2**30:.0f} GiB",
+            memory >= MEMORY_BYTES_MIN,
+            False,
+            "a year of minutes (about 1 GiB)",
+        )
+    )
     checks.append(_probe("file locks", lambda: _locks_exclude(roots), "two runs never share a directory"))
     return checks
 

@@ -29,7 +29,13 @@ def _line(entry: Entry, *, whole: bool) -> str:
 
 
 def _as_json(entry: Entry) -> dict[str, Any]:
-    return {"seq": entry.seq, "ts": entry.ts, "type": entry.type, "data": json.loads(entry.data), "hash": entry.hash}
+    return {
+        "seq": entry.seq,
+        "ts": entry.ts,
+        "type": entry.type,
+        "data": json.loads(entry.data),
+        "hash": entry.hash,
+    }
 
 
 def _print(entry: Entry, *, whole: bool, as_json: bool) -> None:
@@ -39,7 +45,9 @@ def _print(entry: Entry, *, whole: bool, as_json: bool) -> None:
 @app.command()
 def show(
     run_id: RunId,
-    entry_type: Annotated[list[str] | None, typer.Option("--type", help="Only entries of this type; repeatable.")] = None,
+    entry_type: Annotated[
+        list[str] | None, typer.Option("--type", help="Only entries of this type; repeatable.")
+    ] = None,
     first: Annotated[int, typer.Option("--from", help="First seq.")] = 1,
     last: Annotated[int | None, typer.Option("--to", help="Last seq.")] = None,
     whole: Annotated[bool, typer.Option("--whole", help="Do not shorten the data.")] = False,
@@ -73,7 +81,10 @@ def tail(
 
 @app.command()
 def verify(
-    run_id: RunId, as_json: AsJson = False, artifacts_root: ArtifactsRoot = None, runtime_root: RuntimeRoot = None
+    run_id: RunId,
+    as_json: AsJson = False,
+    artifacts_root: ArtifactsRoot = None,
+    runtime_root: RuntimeRoot = None,
 ) -> None:
     """Check the whole chain; exit 1 where it is broken or torn."""
     run = find_run(Roots.of(artifacts_root, runtime_root), run_id)
@@ -94,5 +105,7 @@ def verify(
     elif check.problem is not None:
         print_lines([f"broken after {check.entries:,} entries: {check.problem}"])
     else:
-        print_lines([f"{check.entries:,} entries intact, then {check.torn_bytes} torn bytes; `tc runs recover` repairs it"])
+        print_lines(
+            [f"{check.entries:,} entries intact, then {check.torn_bytes} torn bytes; `tc runs recover` repairs it"]
+        )
     raise typer.Exit(0 if intact else 1)

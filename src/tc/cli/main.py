@@ -37,5 +37,7 @@ def _report_bug(error: BaseException) -> None:
     import traceback
 
     traceback.print_exception(error)
-    sys.stderr.write("tc: this is a bug of ours; nothing that was acknowledged is lost. Please report the lines above.\n")
+    sys.stderr.write(
+        "tc: this is a bug of ours; nothing that was acknowledged is lost. Please report the lines above.\n"
+    )
     sys.exit(EXIT_BUG)

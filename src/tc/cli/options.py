@@ -11,12 +11,20 @@ from tc.store.roots import ARTIFACTS_ROOT_VARIABLE, RUNTIME_ROOT_VARIABLE
 
 ArtifactsRoot = Annotated[
     Path | None,
-    typer.Option("--artifacts-root", envvar=ARTIFACTS_ROOT_VARIABLE, help="Where runs are kept.", show_default="artifacts"),
+    typer.Option(
+        "--artifacts-root",
+        envvar=ARTIFACTS_ROOT_VARIABLE,
+        help="Where runs are kept.",
+        show_default="artifacts",
+    ),
 ]
 RuntimeRoot = Annotated[
     Path | None,
     typer.Option(
-        "--runtime-root", envvar=RUNTIME_ROOT_VARIABLE, help="Where datasets and live state are kept.", show_default="runtime"
+        "--runtime-root",
+        envvar=RUNTIME_ROOT_VARIABLE,
+        help="Where datasets and live state are kept.",
+        show_default="runtime",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the facts as JSON on stdout.")]

@@ -16,6 +16,7 @@ from tc.store.run_store import RunStore
 app = typer.Typer(help="List, show, report, compare, recover and remove runs.", no_args_is_help=True)
 
 LISTED = 50
+_SHOWN = ("reason", "mode", "operator", "started", "ended", "seed", "bars", "bars_total", "result_digest")
 
 
 def find_run(roots: Roots, run_id: str) -> RunDirectory:
@@ -65,7 +66,13 @@ def list_runs(
         print_json(shown)
         return
     rows = [
-        (run["run_id"], run["status"], "yes" if run["sealed"] else "no", (run["started"] or "-")[:19], run["reason"] or "-")
+        (
+            run["run_id"],
+            run["status"],
+            "yes" if run["sealed"] else "no",
+            (run["started"] or "-")[:19],
+            run["reason"] or "-",
+        )
         for run in shown
     ]
     print_table(("RUN", "STATUS", "SEALED", "STARTED (UTC)", "REASON"), rows)
@@ -75,7 +82,10 @@ def list_runs(
 
 @app.command()
 def show(
-    run_id: RunId, as_json: AsJson = False, artifacts_root: ArtifactsRoot = None, runtime_root: RuntimeRoot = None
+    run_id: RunId,
+    as_json: AsJson = False,
+    artifacts_root: ArtifactsRoot = None,
+    runtime_root: RuntimeRoot = None,
 ) -> None:
     """Show one run: status, identity, inputs, files."""
     run = find_run(Roots.of(artifacts_root, runtime_root), run_id)
@@ -85,8 +95,7 @@ def show(
         print_json({**metadata, "sealed": run.is_sealed, "directory": str(run.path)})
         return
     lines = [f"{metadata['run_id']}: {metadata['status']}{'' if run.is_sealed else ' (not sealed)'}"]
-    for name in ("reason", "mode", "operator", "started", "ended", "seed", "bars", "bars_total", "result_digest"):
-        lines.append(f"  {name:<14} {metadata.get(name)}")
+    lines += [f"  {name:<14} {metadata.get(name)}" for name in _SHOWN]
     lines.append(f"  {'spec':<14} {metadata['spec']['digest']}")
     lines += [f"  {'data':<14} {feed['dataset']} {feed['fingerprint']}" for feed in metadata["data"]]
     lines += [f"  {'strategy':<14} {one['id']} {one['source']} {one['digest']}" for one in metadata["strategies"]]
@@ -135,7 +144,9 @@ def compare(
 
 @app.command()
 def recover(
-    run_id: Annotated[str | None, typer.Argument(help="One run; without it all that can be.", show_default=False)] = None,
+    run_id: Annotated[
+        str | None, typer.Argument(help="One run; without it all that can be.", show_default=False)
+    ] = None,
     as_json: AsJson = False,
     artifacts_root: ArtifactsRoot = None,
     runtime_root: RuntimeRoot = None,

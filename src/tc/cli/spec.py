@@ -92,12 +92,8 @@ def diff(
 
 @app.command()
 def new(
-    path: Annotated[
-        Path | None, typer.Argument(metavar="[PATH]", help="File to write; stdout without it.")
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="Name of the run; default: the file's name, or my-run.")
-    ] = None,
+    path: Annotated[Path | None, typer.Argument(metavar="[PATH]", help="File to write; stdout without it.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run; default: the file's name, or my-run.")] = None,
 ) -> None:
     """Write a commented, valid starter; an existing file is never overwritten."""
     from tc.model.reading import read_run_spec

@@ -32,7 +32,12 @@ def _rows(result: RunResult) -> list[tuple[str, str]]:
     ]
     equity = metrics["statistics"]["equity"]
     if equity is not None:
-        rows.append(("net profit", f"{equity['net_profit']:,.2f} {equity['currency']} ({_percent(equity['total_return'])})"))
+        rows.append(
+            (
+                "net profit",
+                f"{equity['net_profit']:,.2f} {equity['currency']} ({_percent(equity['total_return'])})",
+            )
+        )
         rows.append(("max drawdown", _percent(equity["max_drawdown"])))
         rows.append(("fees", f"{equity['fees']:,.2f} {equity['currency']}"))
     rows.append(("reconciliation", result.reconciliation["verdict"]))

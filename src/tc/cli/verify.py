@@ -41,9 +41,15 @@ def verify(
 
 def _lines(found: Verification) -> list[str]:
     if found.findings:
-        return [f"{found.run_id}: not what was sealed", *(f"  {one.file}: {one.problem}" for one in found.findings)]
+        return [
+            f"{found.run_id}: not what was sealed",
+            *(f"  {one.file}: {one.problem}" for one in found.findings),
+        ]
     if found.inputs_differing:
-        return [f"{found.run_id}: files intact, but inputs differ", *(f"  {line}" for line in found.inputs_differing)]
+        return [
+            f"{found.run_id}: files intact, but inputs differ",
+            *(f"  {line}" for line in found.inputs_differing),
+        ]
     if not found.is_repeated:
         return [f"{found.run_id}: files intact, inputs unchanged (not run again)"]
     if found.is_equal:

@@ -40,9 +40,7 @@ class BarTable:
             kind = np.uint64 if name == "ts_event" else np.float64
             flags = column.flags
             if column.dtype != kind or column.ndim != 1 or not (flags.c_contiguous and flags.writeable):
-                raise TcBug(
-                    f"column {name} was {column.dtype}, expected a writable contiguous {kind.__name__} array"
-                )
+                raise TcBug(f"column {name} was {column.dtype}, expected a writable contiguous {kind.__name__} array")
             if len(column) != len(self.ts_event):
                 raise TcBug(f"column {name} had {len(column)} rows, expected {len(self.ts_event)}")
         if np.any(self.ts_event[1:] <= self.ts_event[:-1]):

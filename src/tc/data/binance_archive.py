@@ -68,9 +68,7 @@ def unpack_member(data: bytes, source: str) -> bytes:
         ValueError,
         RuntimeError,
     ) as error:
-        raise DatasetInvalid(
-            f"{source}: it does not read as a zip archive ({error}); fetch it again"
-        ) from error
+        raise DatasetInvalid(f"{source}: it does not read as a zip archive ({error}); fetch it again") from error
 
 
 def read_klines(data: bytes, source: str) -> CellTable:

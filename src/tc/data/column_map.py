@@ -20,9 +20,7 @@ _OTHER_NAMES = {
 }
 
 
-def find_columns(
-    names: Sequence[str], told: Mapping[str, str], *, with_volume: bool, source: str
-) -> dict[str, int]:
+def find_columns(names: Sequence[str], told: Mapping[str, str], *, with_volume: bool, source: str) -> dict[str, int]:
     """Return the index of the column of each role, without `volume` unless `with_volume`.
 
     `names` are the columns of the source, `told` the operator's role to name. Case does not count unless two
@@ -52,17 +50,14 @@ def _column(role: str, names: Sequence[str], told: str | None, source: str) -> i
         matches = [index for index, name in enumerate(names) if name == told]
         matches = matches or [index for index, name in enumerate(names) if name.lower() == told.lower()]
         if not matches:
-            raise InputError(
-                f"{source}: column {told!r} for {role} was not found (there: {listed}); correct the name"
-            )
+            raise InputError(f"{source}: column {told!r} for {role} was not found (there: {listed}); correct the name")
     else:
         matches = [index for index, name in enumerate(names) if name.lower() == role]
         matches = matches or [index for index, name in enumerate(names) if name.lower() in _OTHER_NAMES[role]]
         if not matches:
             other = " or declare --volume absent" if role == "volume" else ""
             raise DatasetInvalid(
-                f"{source}: no column for {role} was found (there: {listed}); "
-                f"name it with --column {role}=NAME{other}"
+                f"{source}: no column for {role} was found (there: {listed}); name it with --column {role}=NAME{other}"
             )
     if len(matches) > 1:
         meant = ", ".join(repr(names[index]) for index in matches)

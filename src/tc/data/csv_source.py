@@ -43,9 +43,7 @@ def read_first_line(data: bytes, source: str) -> tuple[list[str], str]:
     try:
         cells = [cell.strip() for row in csv.reader([line], delimiter=delimiter) for cell in row]
     except csv.Error as error:
-        raise DatasetInvalid(
-            f"{source}: its first line does not read as CSV ({error}); correct it"
-        ) from error
+        raise DatasetInvalid(f"{source}: its first line does not read as CSV ({error}); correct it") from error
     if not cells:
         raise DatasetInvalid(f"{source}: it is empty; expected a line of column names and rows of bars")
     return cells, delimiter
@@ -56,7 +54,7 @@ def read_cells(
 ) -> CellTable:
     """Return the `wanted` columns of a text whose rows have `column_count` columns, trimmed of spaces.
 
-    Raises DatasetInvalid where the text is not UTF-8 or does not read as CSV at all.
+    The text went through `read_first_line` before. Raises DatasetInvalid where it does not read as CSV.
     """
     lines = filled_lines(data)
     ragged: list[RaggedRow] = []
@@ -80,9 +78,7 @@ def read_cells(
             ),
         )
     except pa.ArrowInvalid as error:
-        raise DatasetInvalid(
-            f"{source}: it does not read as UTF-8 CSV ({error}); convert or correct it"
-        ) from error
+        raise DatasetInvalid(f"{source}: it does not read as CSV ({error}); correct it") from error
     skipped = np.array([row.line for row in ragged], dtype=np.int64)
     line = lines[~np.isin(lines, skipped)]
     if len(line) != len(table):
@@ -91,8 +87,7 @@ def read_cells(
         )
     first = 1 if has_header else 0
     columns = {
-        index: pc.utf8_trim_whitespace(table.column(names[index]).slice(first).combine_chunks())
-        for index in wanted
+        index: pc.utf8_trim_whitespace(table.column(names[index]).slice(first).combine_chunks()) for index in wanted
     }
     return CellTable(columns, line[first:], tuple(ragged))
 

@@ -105,9 +105,7 @@ def info_from_bytes(data: bytes, path: Path) -> DatasetInfo:
             raise ArtifactCorrupt(path, f"its schema was {schema!r}, expected {SCHEMA!r}")
         return _info(content)
     except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
-        raise ArtifactCorrupt(
-            path, f"it is not a dataset description ({type(error).__name__}: {error})"
-        ) from error
+        raise ArtifactCorrupt(path, f"it is not a dataset description ({type(error).__name__}: {error})") from error
 
 
 def _info(content: dict[str, Any]) -> DatasetInfo:

@@ -200,9 +200,7 @@ class DatasetStore:
 
     def _not_found(self, name: str) -> NotFound:
         known = ", ".join(self.names()) or "none"
-        return NotFound(
-            f"dataset {name!r} was not found in {self._root} (there: {known}); import or generate it first"
-        )
+        return NotFound(f"dataset {name!r} was not found in {self._root} (there: {known}); import or generate it first")
 
     def _refuse_taken(self, directory: Path, *, replace: bool) -> None:
         if not replace and (directory / _INFO_FILE).exists():

@@ -54,9 +54,7 @@ def describe(
         DatasetInvalid: there are no bars, rows break a rule, or the interval is unknown or wrong.
     """
     if not 0 <= price_precision <= PRICE_PRECISION_MAX:
-        raise InputError(
-            f"price precision was {price_precision}, expected 0 to {PRICE_PRECISION_MAX} decimals"
-        )
+        raise InputError(f"price precision was {price_precision}, expected 0 to {PRICE_PRECISION_MAX} decimals")
     refuse_volume_options(volume, volume_constant)
     if not len(table):
         raise DatasetInvalid(f"dataset {name!r} would hold no bars; give a source with at least one")
@@ -64,9 +62,7 @@ def describe(
         table = table.with_volume(np.zeros(len(table)))
     findings = judge(candidates_of(table), price_precision)
     if findings:
-        raise DatasetInvalid(
-            refusal_text(f"dataset {name!r}", len(table), findings, place="row", is_repairable=False)
-        )
+        raise DatasetInvalid(refusal_text(f"dataset {name!r}", len(table), findings, place="row", is_repairable=False))
     if volume in ("base", "quote") and not table.volume.any():
         raise DatasetInvalid(f"dataset {name!r}: {EMPTY_VOLUME}")
     step_ns = agreed_step(step_ns, modal_step(table.ts_event), f"dataset {name!r}")

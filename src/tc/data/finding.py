@@ -67,12 +67,8 @@ class Finding:
         return f"{self.rule}: {self.count} {noun} ({places} {listed}); first: {self.example}; {fix}"
 
 
-def refusal_text(
-    source: str, rows: int, findings: Sequence[Finding], *, place: str, is_repairable: bool
-) -> str:
+def refusal_text(source: str, rows: int, findings: Sequence[Finding], *, place: str, is_repairable: bool) -> str:
     """Return the whole refusal of a source with `rows` rows: one line a finding."""
     rules = "rule" if len(findings) == 1 else "rules"
     head = f"{source}: rows break {len(findings)} {rules} ({rows} rows read), nothing was stored"
-    return "\n".join(
-        [head, *(f"  - {finding.sentence(place, is_repairable=is_repairable)}" for finding in findings)]
-    )
+    return "\n".join([head, *(f"  - {finding.sentence(place, is_repairable=is_repairable)}" for finding in findings)])

@@ -86,9 +86,7 @@ class GenerationOptions:
             if not is_good:
                 raise InputError(f"{name} was {found}, expected {expected}")
         if not (self.price.is_finite() and 1 <= self.price.scaleb(self.price_precision) < _PRICE_TICKS_MAX):
-            raise InputError(
-                f"price was {self.price}, expected at least one tick of 1e-{self.price_precision}"
-            )
+            raise InputError(f"price was {self.price}, expected at least one tick of 1e-{self.price_precision}")
 
     def as_text(self) -> dict[str, str]:
         """Return the options as the source of a dataset records them."""

@@ -107,14 +107,8 @@ def import_binance(
     }
     for option, is_given in told.items():
         if is_given:
-            raise InputError(
-                f"{file.name}: {option} was given, but a Binance kline archive is known; leave it out"
-            )
-    data = (
-        binance_archive.unpack_member(file.data, file.name)
-        if binance_archive.is_zip(file.data)
-        else file.data
-    )
+            raise InputError(f"{file.name}: {option} was given, but a Binance kline archive is known; leave it out")
+    data = binance_archive.unpack_member(file.data, file.name) if binance_archive.is_zip(file.data) else file.data
     table = binance_archive.read_klines(data, file.name)
     by_name = {column: table.columns[index] for index, column in enumerate(binance_archive.COLUMNS)}
     cells = {
@@ -156,9 +150,7 @@ def _store(
     repaired, repairs = repair_rows(rows, options.repairs, precision)
     remaining = judge(repaired, precision) if repairs else findings
     if remaining:
-        raise DatasetInvalid(
-            refusal_text(source, rows.rows_read, remaining, place=columns.place, is_repairable=True)
-        )
+        raise DatasetInvalid(refusal_text(source, rows.rows_read, remaining, place=columns.place, is_repairable=True))
     if not len(repaired):
         raise DatasetInvalid(f"{source}: the repairs left no rows; correct the file")
     table = repaired.to_table()
@@ -169,9 +161,7 @@ def _store(
         volume=options.volume,
         volume_constant=options.volume_constant,
         synthetic=False,
-        source=Source(
-            columns.kind, source, columns.file.digest, _understood(columns, options, times, stamp, step_ns)
-        ),
+        source=Source(columns.kind, source, columns.file.digest, _understood(columns, options, times, stamp, step_ns)),
         step_ns=step_ns,
         repairs=repairs,
         replace=replace,

@@ -31,9 +31,7 @@ def agreed_step(given: int | None, detected: int | None, source: str) -> int:
     Raises DatasetInvalid otherwise, or where neither is known.
     """
     if given is None and detected is None:
-        raise DatasetInvalid(
-            f"{source}: the bar interval cannot be detected from one row; give it, e.g. --step 1m"
-        )
+        raise DatasetInvalid(f"{source}: the bar interval cannot be detected from one row; give it, e.g. --step 1m")
     if given is None:
         assert detected is not None
         return detected

@@ -37,9 +37,7 @@ def decode_bars(data: bytes, path: Path) -> BarTable:
     """Return the bars that `encode_bars` wrote; raise ArtifactCorrupt naming `path` for anything else."""
     try:
         # Without threads: a process that ends while pyarrow's pool starts is aborted by the C++ runtime.
-        content = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(
-            columns=list(COLUMNS), use_threads=False
-        )
+        content = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(columns=list(COLUMNS), use_threads=False)
         columns = [_owned_column(content.column(name), name) for name in COLUMNS]
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise ArtifactCorrupt(path, f"it does not read as a Parquet file of bars ({error})") from error
@@ -57,9 +55,7 @@ def _arrow_array(column: np.ndarray[Any, Any]) -> Any:
 def _owned_column(chunked: Any, name: str) -> np.ndarray[Any, Any]:
     kind = pa.uint64() if name == "ts_event" else pa.float64()
     if chunked.type != kind or chunked.null_count:
-        raise ValueError(
-            f"column {name} was {chunked.type} with {chunked.null_count} nulls, expected {kind} with none"
-        )
+        raise ValueError(f"column {name} was {chunked.type} with {chunked.null_count} nulls, expected {kind} with none")
     dtype = np.dtype(np.uint64 if name == "ts_event" else np.float64)
     owned = np.empty(len(chunked), dtype=dtype)
     done = 0

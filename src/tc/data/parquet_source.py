@@ -20,9 +20,7 @@ class ParquetSource:
             # Without threads and read-ahead, for the reason given in `parquet_codec`.
             self._file = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False)
         except (pa.ArrowException, OSError) as error:
-            raise DatasetInvalid(
-                f"{source}: it does not read as a Parquet file ({error}); check the file"
-            ) from error
+            raise DatasetInvalid(f"{source}: it does not read as a Parquet file ({error}); check the file") from error
         self.names: list[str] = list(self._file.schema_arrow.names)
         self.row_count: int = self._file.metadata.num_rows
 
@@ -33,9 +31,7 @@ class ParquetSource:
             table = self._file.read(columns=names, use_threads=False)
             return {index: _plain(table.column(name)) for index, name in zip(wanted, names, strict=True)}
         except (pa.ArrowException, OSError) as error:
-            raise DatasetInvalid(
-                f"{self._source}: its columns do not read ({error}); check the file"
-            ) from error
+            raise DatasetInvalid(f"{self._source}: its columns do not read ({error}); check the file") from error
 
 
 def _plain(chunked: Any) -> Any:

@@ -39,9 +39,7 @@ def repair_rows(
     return rows, tuple(done)
 
 
-def _apply(
-    rows: CandidateRows, choice: RepairChoice, price_precision: int
-) -> tuple[CandidateRows, list[int]]:
+def _apply(rows: CandidateRows, choice: RepairChoice, price_precision: int) -> tuple[CandidateRows, list[int]]:
     if choice is RepairChoice.WIDEN_RANGE:
         return _widen(rows, price_precision)
     if choice is RepairChoice.DROP_INVALID:

@@ -62,9 +62,7 @@ def read_candidates(
         values[role] = numbers.values
         unread += numbers.unread
     ts_event = np.where(times.ts == 0, np.uint64(0), times.ts + np.uint64(shift_ns))
-    return CandidateRows(
-        columns.line, ts_event, **values, unread=tuple(unread), ragged=columns.ragged
-    ), precision
+    return CandidateRows(columns.line, ts_event, **values, unread=tuple(unread), ragged=columns.ragged), precision
 
 
 def _is_empty(cells: Any, values: NDArray[np.float64]) -> bool:

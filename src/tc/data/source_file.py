@@ -51,9 +51,7 @@ def read_source(path: Path) -> SourceFile:
 def refuse_bare_returns(data: bytes, source: str) -> None:
     """Raise DatasetInvalid where a carriage return stands alone: readers count such lines differently."""
     if data.count(b"\r") != data.count(b"\r\n"):
-        raise DatasetInvalid(
-            f"{source}: some lines end in a bare carriage return; convert the line ends to LF"
-        )
+        raise DatasetInvalid(f"{source}: some lines end in a bare carriage return; convert the line ends to LF")
 
 
 def filled_lines(data: bytes) -> NDArray[np.int64]:

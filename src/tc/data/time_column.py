@@ -51,14 +51,10 @@ def read_times(cells: Any, name: str, *, unit: TimeUnit, zone: str | None, sourc
         return _from_moments(cells, name, unit=unit, zone=zone, source=source)
     if pa.types.is_integer(kind):
         if unit == "iso":
-            raise InputError(
-                f"{source}: time unit was iso, but column {name!r} holds integers; use s, ms, us or ns"
-            )
+            raise InputError(f"{source}: time unit was iso, but column {name!r} holds integers; use s, ms, us or ns")
         return _from_epochs(cells.cast(pa.int64()), cells, name, unit=unit, zone=zone, source=source)
     if not pa.types.is_string(kind):
-        raise DatasetInvalid(
-            f"{source}: column {name!r} for timestamp holds {kind}, expected times, integers or text"
-        )
+        raise DatasetInvalid(f"{source}: column {name!r} for timestamp holds {kind}, expected times, integers or text")
     if unit == "auto":
         # The first cell decides: one of another kind further down is unread, and named.
         is_epoch = len(cells) > 0 and cells[0].as_py().isdigit()
@@ -69,9 +65,7 @@ def read_times(cells: Any, name: str, *, unit: TimeUnit, zone: str | None, sourc
     return _from_epochs(epochs, cells, name, unit=unit, zone=zone, source=source)
 
 
-def _from_epochs(
-    epochs: Any, cells: Any, name: str, *, unit: TimeUnit, zone: str | None, source: str
-) -> TimeColumn:
+def _from_epochs(epochs: Any, cells: Any, name: str, *, unit: TimeUnit, zone: str | None, source: str) -> TimeColumn:
     if zone is not None:
         raise InputError(
             f"{source}: zone {zone} was given, but column {name!r} holds epochs, which are UTC; leave it out"
@@ -83,9 +77,7 @@ def _from_epochs(
         unread |= (numbers < _EVIDENT_FROM[unit]) | (numbers >= 10 * _EVIDENT_FROM[unit])
     unread |= (numbers <= 0) | (numbers > _NS_MAX // _UNIT_NS[unit])
     ts = np.where(unread, 0, numbers).astype(np.uint64) * np.uint64(_UNIT_NS[unit])
-    return TimeColumn(
-        ts, _unread(Rule.NOT_A_TIME, unread, cells, name, f"expected {unit} since 1970"), unit, "UTC"
-    )
+    return TimeColumn(ts, _unread(Rule.NOT_A_TIME, unread, cells, name, f"expected {unit} since 1970"), unit, "UTC")
 
 
 def _evident_unit(numbers: NDArray[np.int64], name: str, source: str) -> TimeUnit:
@@ -105,8 +97,7 @@ def _from_iso(cells: Any, name: str, *, zone: str | None, source: str) -> TimeCo
     if pc.any(pc.match_substring_regex(cells, f"^{_ISO}{_OFFSET}$")).as_py():
         if zone is not None:
             raise InputError(
-                f"{source}: zone {zone} was given, but times in column {name!r} carry their own offset; "
-                "leave it out"
+                f"{source}: zone {zone} was given, but times in column {name!r} carry their own offset; leave it out"
             )
         moments, unread = cast_cells(cells, pa.timestamp("ns", "UTC"), _ISO + _OFFSET)
         expected = "expected an ISO time with an offset like the others"
@@ -119,14 +110,10 @@ def _from_iso(cells: Any, name: str, *, zone: str | None, source: str) -> TimeCo
 
 def _from_moments(cells: Any, name: str, *, unit: TimeUnit, zone: str | None, source: str) -> TimeColumn:
     if unit != "auto":
-        raise InputError(
-            f"{source}: time unit {unit} was given, but column {name!r} holds {cells.type}; leave it out"
-        )
+        raise InputError(f"{source}: time unit {unit} was given, but column {name!r} holds {cells.type}; leave it out")
     has_zone = pa.types.is_timestamp(cells.type) and cells.type.tz is not None
     if has_zone and zone is not None:
-        raise InputError(
-            f"{source}: zone {zone} was given, but column {name!r} holds {cells.type}; leave it out"
-        )
+        raise InputError(f"{source}: zone {zone} was given, but column {name!r} holds {cells.type}; leave it out")
     moments, unread = cast_cells(cells, pa.timestamp("ns", cells.type.tz if has_zone else None), "")
     faults = _unread(Rule.NOT_A_TIME, unread, cells, name, "expected a time")
     if has_zone:
@@ -172,9 +159,7 @@ def _assume_zone(moments: Any, zone: str, choice: str, source: str) -> Any:
         ) from error
 
 
-def _utc_column(
-    moments: Any, faults: tuple[Unread, ...], cells: Any, name: str, *, unit: str, zone: str
-) -> TimeColumn:
+def _utc_column(moments: Any, faults: tuple[Unread, ...], cells: Any, name: str, *, unit: str, zone: str) -> TimeColumn:
     numbers = as_integers(moments.cast(pa.int64()))
     unread = as_mask(pc.is_null(moments))
     early = ~unread & (numbers <= 0)

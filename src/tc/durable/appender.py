@@ -177,9 +177,7 @@ class Appender:
         self._check_name()
         size = os.fstat(self._descriptor).st_size
         if size != self._tail.end:
-            self._refuse(
-                NotWritten(self.path, f"it ends at byte {size}, expected {self._tail.end}: not ours alone")
-            )
+            self._refuse(NotWritten(self.path, f"it ends at byte {size}, expected {self._tail.end}: not ours alone"))
 
     def _check_name(self) -> None:
         try:

@@ -66,9 +66,7 @@ def read_artifact(path: Path) -> bytes:
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(f"{path} was not found; check the path") from None
     except OSError as error:
-        raise StorageError(
-            f"{path} could not be read ({reason(error)}); check the disk and its rights"
-        ) from error
+        raise StorageError(f"{path} could not be read ({reason(error)}); check the disk and its rights") from error
 
 
 def remove_artifact(path: Path) -> None:

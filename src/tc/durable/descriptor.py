@@ -54,9 +54,7 @@ def storage_fault(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(
-            f"{path} could not be {what} ({reason(error)}); check the disk and rights"
-        ) from error
+        raise StorageError(f"{path} could not be {what} ({reason(error)}); check the disk and rights") from error
 
 
 def reason(error: OSError) -> str:

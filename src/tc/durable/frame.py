@@ -83,9 +83,7 @@ def encode_line(seq: int, prev: str, kind: str, ts: int, data: bytes) -> tuple[b
         word = _words.setdefault(kind, _encode_type(kind))
     # The bytes are looked for as numbers: a tenth of the time that one-byte strings take.
     if ts.__class__ is not int or data[:1] != b"{" or data[-1:] != b"}" or _NEWLINE in data or _NUL in data:
-        raise TcBug(
-            f"entry {kind} needs integer nanoseconds and one JSON object on one line: {ts!r} {data!r}"
-        )
+        raise TcBug(f"entry {kind} needs integer nanoseconds and one JSON object on one line: {ts!r} {data!r}")
     if not data.isascii():
         data.decode()
     body = b'{"seq":%d,"ts":%d,"type":"%b","prev":"%b","data":%b' % (seq, ts, word, prev.encode(), data)

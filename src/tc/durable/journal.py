@@ -193,9 +193,7 @@ class Journal(Appender):
             self.sync()
 
     def _scan(self, anchor: Head | None) -> Scanner:
-        scanner = Scanner(
-            self.path, self._descriptor, head=self._tail.written, end=self._tail.end, anchor=anchor
-        )
+        scanner = Scanner(self.path, self._descriptor, head=self._tail.written, end=self._tail.end, anchor=anchor)
         for entry in scanner.entries():
             if self._lock is not None:
                 self._unseen.append(entry)

@@ -51,11 +51,7 @@ class LockHolder(NamedTuple):
             return "an unknown process"
         text = f"pid {self.pid} on {self.host} ({self.purpose}, since {iso_utc(self.since)}"
         if not self.is_alive:
-            return (
-                f"{text}; that process is gone, a child of it may hold on)"
-                if self.host == host()
-                else f"{text})"
-            )
+            return f"{text}; that process is gone, a child of it may hold on)" if self.host == host() else f"{text})"
         return f"{text}; it is stopped: continue or kill it)" if is_process_stopped(self.pid) else f"{text})"
 
 
@@ -163,16 +159,10 @@ class FileLock:
     def _refuse_reentry(self, descriptor: int) -> None:
         thread = threading.get_ident()
         with _table:
-            mine = [
-                lock
-                for other, lock in _descriptors.items()
-                if (lock._descriptor, lock._thread) == (other, thread)
-            ]
+            mine = [lock for other, lock in _descriptors.items() if (lock._descriptor, lock._thread) == (other, thread)]
             for lock in mine:
                 if lock._descriptor is not None and os.path.sameopenfile(lock._descriptor, descriptor):
-                    raise TcBug(
-                        f"{self.path} is held by this thread already ({lock.purpose}): release it first"
-                    )
+                    raise TcBug(f"{self.path} is held by this thread already ({lock.purpose}): release it first")
 
     def _wait(self, descriptor: int, started: int) -> None:
         timeout_ns = int(self.timeout_s * 1_000_000_000)
@@ -247,9 +237,7 @@ def _prove_exclusion(path: Path, descriptor: int) -> None:
     other = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
     try:
         if _try_lock(path, other, fcntl.LOCK_EX):
-            raise StorageError(
-                f"the file system of {path} grants one lock twice; move it to a local file system"
-            )
+            raise StorageError(f"the file system of {path} grants one lock twice; move it to a local file system")
     finally:
         close(other)
     _devices_proven.add(device)

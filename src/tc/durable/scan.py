@@ -35,8 +35,7 @@ def is_unwritten(line: bytes, offset: int) -> bool:
     """
     runs = list(_ZEROS.finditer(line))
     return bool(runs) and all(
-        (run.start() == 0 or (offset + run.start()) % _SECTOR_BYTES == 0)
-        and (offset + run.end()) % _SECTOR_BYTES == 0
+        (run.start() == 0 or (offset + run.start()) % _SECTOR_BYTES == 0) and (offset + run.end()) % _SECTOR_BYTES == 0
         for run in runs
     )
 
@@ -136,9 +135,7 @@ class Scanner:
 
     def _compare_with_anchor(self, entry: Entry) -> None:
         if self._anchor is not None and entry.hash != self._anchor.hash:
-            raise JournalCorrupt(
-                self._path, entry.seq, entry.offset, "it is not the entry that the anchor recorded"
-            )
+            raise JournalCorrupt(self._path, entry.seq, entry.offset, "it is not the entry that the anchor recorded")
 
     def _refuse_cut(self) -> None:
         found = self.head.seq + int(self.lacks_newline)

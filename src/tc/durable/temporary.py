@@ -37,8 +37,7 @@ def sweep_temporaries(directory: Path) -> list[Path]:
     stale = [
         directory / name
         for name in sorted(names)
-        if (match := _TEMPORARY.fullmatch(name))
-        and not is_process_alive(int(match["pid"]), int(match["start_time"]))
+        if (match := _TEMPORARY.fullmatch(name)) and not is_process_alive(int(match["pid"]), int(match["start_time"]))
     ]
     return [path for path in stale if discard(path)]
 

@@ -87,9 +87,7 @@ def _trade(position_id: Any, realized_pnl: Any, ts_event: int | None) -> _Trade:
     return position_id.value, realized_pnl.as_double(), None if ts_event is None else int(ts_event)
 
 
-def _extend(
-    pnls: dict[Any, pd.Series], timestamps: dict[Any, pd.Series], currency: Any, trades: list[_Trade]
-) -> None:
+def _extend(pnls: dict[Any, pd.Series], timestamps: dict[Any, pd.Series], currency: Any, trades: list[_Trade]) -> None:
     ids = [trade[0] for trade in trades]
     for series, position, dtype in ((pnls, 1, "float64"), (timestamps, 2, "object")):
         added = pd.Series([trade[position] for trade in trades], index=ids, dtype=dtype)

@@ -107,9 +107,7 @@ def _build_engine(spec: RunSpec, log_directory: Path) -> BacktestEngine:
             trader_id=TraderId(TRADER_ID),
             logging=logging,
             run_analysis=False,  # statistics are ours, from equity; the engine's would only be logged
-            risk_engine=RiskEngineConfig(
-                max_order_submit_rate=_UNLIMITED_RATE, max_order_modify_rate=_UNLIMITED_RATE
-            ),
+            risk_engine=RiskEngineConfig(max_order_submit_rate=_UNLIMITED_RATE, max_order_modify_rate=_UNLIMITED_RATE),
         )
     )
 

@@ -14,7 +14,7 @@ from tc.errors import DatasetInvalid
 def read_bars(path: Path, bar_type: str | None) -> tuple[BarTable, int]:
     """Return a catalog's bars of one bar type, and their price precision.
 
-    Without `bar_type` the catalog must hold exactly one. Raises DatasetInvalid where it holds none, several, or not that.
+    Without `bar_type` the catalog must hold exactly one; DatasetInvalid where it holds none, several, or not that.
     """
     if not (path / "data").is_dir():
         raise DatasetInvalid(f"{path} is not a Nautilus catalog: expected a folder with data/ in it")
@@ -29,5 +29,10 @@ def read_bars(path: Path, bar_type: str | None) -> tuple[BarTable, int]:
     if bar_type is None and len(kinds) > 1:
         raise DatasetInvalid(f"{path} holds bars of several types ({', '.join(kinds)}); choose one with --bar-type")
     bars.sort(key=lambda bar: bar.ts_event)
-    columns = ([float(getattr(bar, name)) for bar in bars] for name in ("open", "high", "low", "close", "volume"))
-    return BarTable.of(np.array([bar.ts_event for bar in bars]), *columns), bars[0].open.precision
+    price, size = bars[0].open.precision, bars[0].volume.precision
+    # The engine's own conversion to a double is off by an ulp now and then: rounding gives the value that was written.
+    columns = [
+        np.round([float(getattr(bar, name)) for bar in bars], size if name == "volume" else price)
+        for name in ("open", "high", "low", "close", "volume")
+    ]
+    return BarTable.of(np.array([bar.ts_event for bar in bars]), *columns), price

@@ -98,7 +98,10 @@ def _imported_files(path: Path, search_path: list[str]) -> Iterator[Path]:
 
 
 def _module_files(name: str, search_path: list[str]) -> Iterator[Path]:
-    if name.partition(".")[0] in sys.stdlib_module_names or name.partition(".")[0] in ("tc", "nautilus_trader"):
+    if name.partition(".")[0] in sys.stdlib_module_names or name.partition(".")[0] in (
+        "tc",
+        "nautilus_trader",
+    ):
         return
     path: list[str] | None = search_path
     for part in name.split("."):
@@ -110,10 +113,7 @@ def _module_files(name: str, search_path: list[str]) -> Iterator[Path]:
             return
         if found.origin and is_local_source(Path(found.origin)):
             yield Path(found.origin).resolve()
-        if found.submodule_search_locations is None:
-            path = []
-        else:
-            path = list(found.submodule_search_locations)
+        path = list(found.submodule_search_locations or ())
 
 
 def _package_files(folder: Path) -> Iterator[Path]:

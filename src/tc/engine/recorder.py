@@ -1,8 +1,8 @@
 """The tap: every event and every command of the engine goes into the journal once, cause before effect.
 
-Events are read from the message bus at a priority above every component of the engine, so an entry precedes whatever its
-event sets off. Commands are not published, they go to endpoints: each endpoint is wrapped. `events.fills.*` is not read,
-because every fill is on `events.order.*` already.
+Events are read from the message bus at a priority above every component of the engine, so an entry precedes whatever
+its event sets off. Commands are not published, they go to endpoints: each endpoint is wrapped. `events.fills.*` is not
+read, because every fill is on `events.order.*` already.
 """
 
 from __future__ import annotations

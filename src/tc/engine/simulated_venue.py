@@ -102,7 +102,8 @@ def describe_venue(spec: RunSpec) -> dict[str, Any]:
 def latency_nanos(latency: Latency) -> dict[str, int]:
     """Return the four delays in whole nanoseconds."""
     return {
-        name: int(getattr(latency, name) * NANOSECONDS_PER_MILLISECOND) for name in ("base", "insert", "update", "cancel")
+        name: int(getattr(latency, name) * NANOSECONDS_PER_MILLISECOND)
+        for name in ("base", "insert", "update", "cancel")
     }
 
 
@@ -118,5 +119,3 @@ def _fee_model(fees: Fees) -> Any:
         return MakerTakerFeeModel()
     commission = Money.from_str(str(fees.commission))
     return FixedFeeModel(commission) if fees.model == "fixed" else PerContractFeeModel(commission)
-
-

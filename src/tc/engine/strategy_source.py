@@ -74,7 +74,7 @@ def load_strategy(spec: StrategySpec, base: Path, position: int) -> LoadedStrate
         )
     if not _is_strategy(strategy_class):
         raise StrategyInvalid(
-            f"strategy {spec.id!r}: {spec.source} is {strategy_class!r}, expected a subclass of nautilus_trader's Strategy"
+            f"strategy {spec.id!r}: {spec.source} is {strategy_class!r}, expected a subclass of Nautilus's Strategy"
         )
     strategy = _create(spec, strategy_class, position)
     entry = Path(str(module.__file__))
@@ -91,7 +91,7 @@ def _import(spec: StrategySpec, name: str, base: Path) -> ModuleType:
         return importlib.import_module(name)
     except StrategyInvalid:
         raise
-    except Exception as error:  # noqa: BLE001 - a foreign module may raise anything while it is imported
+    except Exception as error:
         raise StrategyInvalid(
             f"strategy {spec.id!r}: {name} does not import: {type(error).__name__}: {error}; "
             "correct source, or install what it needs"
@@ -155,7 +155,7 @@ def _create(spec: StrategySpec, strategy_class: type[Strategy], position: int) -
         raise StrategyInvalid(f"strategy {spec.id!r}: config was refused by {chosen.__name__}: {error}") from None
     try:
         return strategy_class(config=config)
-    except Exception as error:  # noqa: BLE001 - a foreign constructor may raise anything
+    except Exception as error:
         raise StrategyInvalid(
             f"strategy {spec.id!r}: {strategy_class.__name__} refused its config: {type(error).__name__}: {error}"
         ) from error

@@ -18,8 +18,8 @@ from tc.evidence.position import Contract, Fill
 class FoldedAccount:
     """Balances as the engine rounds them, and beside them what they would be unrounded.
 
-    `residue_max` and `doubt` add up, by currency, what rounding may have cost and what it leaves undecided (see
-    `double`). `history` has the balance after every fill that changed it, with the fill's time.
+    `residue_max` and `doubt` add up, by currency, what rounding may have cost and what it leaves undecided
+    (see `Amount`). `history` has the balance after every fill that changed it, with the fill's time.
     """
 
     account_type: str = ""
@@ -59,7 +59,7 @@ class FoldedAccount:
             self.history.setdefault(name, []).append((fill.ts_event, self.balances[name]))
 
     def cash_changes(self, contract: Contract, fill: Fill) -> dict[str, Amount]:
-        """Return what a fill moves in a CASH account: the base currency one way, the quote currency the other."""
+        """Return what a fill moves in a CASH account: base currency one way, quote currency the other."""
         notional = to_double(abs(fill.quantity)) * to_double(contract.multiplier) * to_double(fill.price)
         exact = fill.quantity * contract.multiplier * fill.price
         paid = amount(notional, abs(exact), exact, 0, self.decimals[contract.quote_currency])

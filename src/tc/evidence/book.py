@@ -1,7 +1,7 @@
 """Fills become positions: opened, extended, reduced, flipped, each as the engine does it.
 
-Source: NautilusTrader 1.231.0, `execution/engine.pyx` (`_handle_position_update`, `_flip_position`). The account is
-booked against the position as it was before the fill.
+Source: NautilusTrader 1.231.0, `execution/engine.pyx` (`_handle_position_update`, `_flip_position`). The account
+is booked against the position as it was before the fill.
 """
 
 from __future__ import annotations
@@ -12,20 +12,19 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from tc.clock import iso_utc
+from tc.clock import compact_utc
 from tc.evidence.account import FoldedAccount
 from tc.evidence.double import ZERO, money
 from tc.evidence.position import Contract, Fill, FoldedPosition
 
-_GENERATED_ID = re.compile(
-    r"P-\d{8}-\d{6}-[^-]+-[^-]+-(\d+)F?"
-)  # what the engine calls a position of its own
+_GENERATED_ID = re.compile(r"P-\d{8}-\d{6}-[^-]+-[^-]+-(\d+)F?")  # what the engine calls a position of its own
 
 
 class Exposure(NamedTuple):
-    """An instrument's open positions after a fill: signed net quantity, sum of sizes, sum of values at their opens.
+    """An instrument's open positions after a fill, added up.
 
-    `cost` is signed as the positions are, in the settlement currency, multiplier included.
+    `net` is signed, `gross` adds the sizes of both sides, `cost` is the signed value at the open prices, in the
+    settlement currency, multiplier included.
     """
 
     ts_event: int
@@ -42,9 +41,7 @@ class FoldedBook:
     positions: dict[str, FoldedPosition] = field(default_factory=dict)
     exposure: dict[str, list[Exposure]] = field(default_factory=dict)
 
-    def add(
-        self, fill: Fill, contract: Contract, trader_id: str, setup: str, *, is_reduce_only: bool
-    ) -> None:
+    def add(self, fill: Fill, contract: Contract, trader_id: str, setup: str, *, is_reduce_only: bool) -> None:
         """Book a fill; `setup` names the position it opens, if it opens one."""
         position = self._position(fill.position_id, contract)
         self._book_money(fill, contract, position)
@@ -53,9 +50,7 @@ class FoldedBook:
         if position.quantity * fill.quantity >= 0:
             if position.quantity:
                 position.extend(fill, fill.commission)
-            elif not (
-                is_reduce_only and _is_netting(fill)
-            ):  # such a fill has no position: another's was meant
+            elif not (is_reduce_only and _is_netting(fill)):  # such a fill has no position: another's was meant
                 position.start(fill, fill.quantity, fill.commission, setup)
         elif abs(fill.quantity) <= abs(position.quantity):
             position.reduce(fill, fill.quantity, fill.commission)
@@ -92,7 +87,7 @@ class FoldedBook:
             match = _GENERATED_ID.fullmatch(name)
             if match and position.strategy_id == fill.strategy_id:
                 numbers.append(int(match[1]))
-        stamp = re.sub(r"[-:]", "", iso_utc(fill.ts_event))
+        stamp = compact_utc(fill.ts_event)
         tags = f"{trader_id.rpartition('-')[2]}-{fill.strategy_id.rpartition('-')[2]}"
         return f"P-{stamp[:8]}-{stamp[9:15]}-{tags}-{max(numbers) + 1}F"
 

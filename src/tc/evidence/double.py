@@ -1,11 +1,11 @@
 """Money as the engine computes it: in binary doubles, rounded once to the currency's decimals.
 
-Source: NautilusTrader 1.231.0, `model/objects.pyx`. A price or quantity is an integer of 16 decimals, its double is
-that integer divided by 1e16; `Money(double)` rounds double x 10^decimals to an integer, halves away from zero. The
-same operations in the same order give the same amounts to the last unit.
+Source: NautilusTrader 1.231.0, `model/objects.pyx`. A price or quantity is an integer of 16 decimals, its double
+is that integer divided by 1e16; `Money(double)` rounds double x 10^decimals to an integer, halves away from zero.
+The same operations in the same order give the same amounts to the last unit.
 
-The exact amount stands beside every rounded one, and how far apart two sound ways of computing in doubles could
-round it (`doubt`): zero, unless the exact amount lies within a few ulps of half a unit.
+The exact amount stands beside every rounded one, and how far apart two sound ways of computing in doubles
+could round it (`doubt`): zero, unless the exact amount lies within a few ulps of half a unit.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _NOISE_ULPS = 4  # four operations lie between the inputs and the amount, each o
 class Amount(NamedTuple):
     """An amount of money: as the engine rounds it, and as it is.
 
-    `residue_max` is the most that rounding may cost, half a unit of the currency unless doubles of this size are
-    coarser; `doubt` is by how much another order of operations could round differently.
+    `residue_max` is the most that rounding may cost, half a unit of the currency unless doubles of this size
+    are coarser; `doubt` is by how much another order of operations could round differently.
     """
 
     rounded: Decimal
@@ -44,9 +44,10 @@ def money(number: float, decimals: int) -> Decimal:
 
 
 def amount(computed: float, exact: Decimal, value: Decimal, steps: int, decimals: int) -> Amount:
-    """Return what the engine books for `computed`; `value` is the largest number that entered the computation.
+    """Return what the engine books for the double `computed`.
 
-    `steps` counts the averagings before it, each of which adds an ulp of noise.
+    `value` is the largest number that entered the computation, `steps` counts the averagings before it; each
+    adds an ulp of noise.
     """
     noise = abs(value) * _ULP * (_NOISE_ULPS + steps)
     unit = Decimal(1).scaleb(-decimals)
@@ -61,7 +62,7 @@ def rounded(number: Decimal, decimals: int) -> Decimal:
 
 
 def blur(number: Decimal, decimals: int) -> Decimal:
-    """Return how far money of this size is off after one pass through a double: zero while doubles hold it."""
+    """Return how far one pass through a double moves money of this size: zero while doubles hold it."""
     if abs(number).scaleb(decimals) < 2**53:
         return ZERO
     return abs(number) * _ULP

@@ -1,32 +1,40 @@
-"""The equity of a run at every bar close: cash from the fold, open quantity marked at the close.
+"""The equity of a run at every bar close: what the account holds, and open positions marked at the close.
 
-For a linear contract equity is `start - fees - sum(q x m x p) + net x m x close`, for an inverse one, in base currency,
-`start - fees + sum(q x m / p) - net x m / close`; q is signed. It equals balance plus unrealized profit without averaging.
+On a MARGIN account equity is the balance plus the unrealized profit of the open positions,
+`net x m x close - cost` for a linear contract and `cost - net x m / close` for an inverse one, where `cost` is their
+signed value at their open prices. On a CASH account equity is the balances themselves, the base currencies valued
+at the close.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tc.evidence.double import ZERO
 from tc.evidence.fold import Fold
-from tc.evidence.position import Contract
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    type Stamps = NDArray[np.int64]
+    type Values = NDArray[np.float64]
+
 type Closes = Mapping[str, tuple["NDArray[np.uint64]", "NDArray[np.float64]"]]
+
+DRAWDOWN_NOISE = 1e-12  # sums of doubles come back to a peak with an error of this order
 
 
 @dataclass(frozen=True, eq=False)
 class EquityCurve:
     """Arrays of equal length, one point a bar close.
 
-    `ts_event` is UNIX ns, `equity` in `currency`, `drawdown` a fraction of the peak (0 or below), `gross` the absolute value
-    of all open positions in `currency`, `net` the signed value by instrument.
+    `ts_event` is UNIX ns, `equity` in `currency`, `drawdown` a fraction of the peak (0 or below; the start counts
+    as a peak), `gross` the value in `currency` of all open positions, whatever their side; on a CASH account of
+    all that is held in other currencies. `starting_equity` values the starting balances at the first close.
     """
 
     currency: str
@@ -42,77 +50,97 @@ def equity_curve(fold: Fold, closes: Closes) -> EquityCurve | str:
 
     `closes` maps instrument id to close stamps (ns, increasing) and close prices.
     """
-    if not fold.venue or not any(len(ts) for ts, _ in closes.values()):
+    series = {name: (ts.astype(np.int64), close) for name, (ts, close) in closes.items() if len(ts)}
+    if not fold.venue or not series:
         return "there are no bars to mark positions at"
-    currency = _currency(fold)
-    if currency is None:
-        return f"balances in {', '.join(sorted(fold.balances))} have no common currency to be marked in"
-    stamps = np.unique(np.concatenate([ts.astype(np.int64) for ts, _ in closes.values()]))
-    equity = np.full(len(stamps), float(fold.starting_balances.get(currency, 0)))
-    gross = np.zeros(len(stamps))
-    start = float(fold.starting_balances.get(currency, 0))
-    for instrument_id, (ts, close) in closes.items():
-        contract = fold.instruments[instrument_id]
-        marks = _forward(stamps, ts.astype(np.int64), close)
-        cash, net = _flows(fold, contract, stamps)
-        held = _held_base(fold, contract, currency)
-        value = _value(contract, net + held, marks)
-        equity += cash + value
-        gross += np.abs(_value(contract, net, marks) if not held else value)
-        start += float(_value(contract, np.array([held]), marks[:1])[0])
-    equity -= _fees(fold, currency, stamps)
-    peak = np.maximum.accumulate(np.maximum(equity, start))
+    stamps = np.unique(np.concatenate([ts for ts, _ in series.values()]))
+    marks = {name: _forward(stamps, ts, close) for name, (ts, close) in series.items()}
+    traded = {name for name, rows in fold.book.exposure.items() if rows}
+    if not traded <= marks.keys():
+        return f"there are no bars of {', '.join(sorted(traded - marks.keys()))} to mark positions at"
+    for currency in _candidates(fold):
+        rates = _rates(fold, marks, currency)
+        needed = fold.balances.keys() | fold.starting_balances.keys() | _settled(fold, traded)
+        if needed <= rates.keys():
+            return _curve(fold, currency, stamps, marks, rates)
+    return f"balances in {', '.join(sorted(fold.balances))} have no common currency to be marked in"
+
+
+def _curve(
+    fold: Fold, currency: str, stamps: Stamps, marks: dict[str, Values], rates: dict[str, Values]
+) -> EquityCurve:
+    equity, gross = np.zeros(len(stamps)), np.zeros(len(stamps))
+    is_cash = fold.account.account_type == "CASH"
+    for name in sorted(fold.balances.keys() | fold.starting_balances.keys()):
+        value = _held(fold, name, stamps) * rates[name]
+        equity += value
+        if is_cash and name != currency:
+            gross += np.abs(value)
+    if not is_cash:
+        for name, close in marks.items():
+            contract = fold.instruments[name]
+            unrealized, size = _open_value(fold, name, stamps, close)
+            equity += unrealized * rates[contract.settlement_currency]
+            gross += size * rates[contract.settlement_currency]
+    start = sum(float(total) * float(rates[name][0]) for name, total in fold.starting_balances.items())
+    peak = np.maximum(np.maximum.accumulate(equity), start)
     drawdown = np.divide(equity - peak, peak, out=np.zeros_like(equity), where=peak > 0)
+    drawdown[drawdown > -DRAWDOWN_NOISE] = 0.0
     return EquityCurve(currency, stamps, equity, drawdown, gross, start)
 
 
-def _currency(fold: Fold) -> str | None:
-    """Return the one currency everything can be expressed in, if there is one."""
-    base = fold.venue["base_currency"]
+def _candidates(fold: Fold) -> Iterator[str]:
+    """Yield the currencies that the curve may be in, the likeliest first."""
+    base = fold.account.base_currency
     if base is not None:
-        return None if fold.unvalued else str(base)
-    if fold.venue["account_type"] == "CASH":
-        quotes = {contract.quote_currency for contract in fold.instruments.values()}
-        bases = {contract.base_currency for contract in fold.instruments.values()}
-        fits = len(quotes) == 1 and set(fold.balances) <= quotes | bases
-        return next(iter(quotes)) if fits else None
-    settled = {contract.settlement_currency for contract in fold.instruments.values()} | set(fold.fees)
-    if len(settled) == 1 and set(fold.balances) <= settled:
-        return next(iter(settled))
-    return None
+        if not fold.unvalued:
+            yield base
+        return
+    seen: dict[str, None] = {}
+    for contract in fold.instruments.values():
+        is_cash = fold.account.account_type == "CASH"
+        seen[contract.quote_currency if is_cash else contract.settlement_currency] = None
+    yield from seen
 
 
-def _forward(stamps: NDArray[np.int64], ts: NDArray[np.int64], close: NDArray[np.float64]) -> NDArray[np.float64]:
+def _settled(fold: Fold, traded: set[str]) -> set[str]:
+    if fold.account.account_type == "CASH":
+        return set()
+    return {fold.instruments[name].settlement_currency for name in traded}
+
+
+def _rates(fold: Fold, marks: dict[str, Values], currency: str) -> dict[str, Values]:
+    """Return what one unit of each currency is worth at every stamp, as far as the marks say."""
+    rates = {currency: np.ones(len(next(iter(marks.values()))))}
+    for name, close in marks.items():
+        contract = fold.instruments[name]
+        if contract.quote_currency == currency and not contract.is_inverse:
+            rates.setdefault(contract.base_currency, close)
+    return rates
+
+
+def _forward(stamps: Stamps, ts: Stamps, close: Values) -> Values:
     """Return the last known close at every stamp; before the first bar, the first close."""
     return close[np.maximum(np.searchsorted(ts, stamps, side="right") - 1, 0)]
 
 
-def _flows(fold: Fold, contract: Contract, stamps: NDArray[np.int64]) -> tuple[Any, Any]:
-    """Return cumulated cash and signed quantity of one instrument at every stamp."""
-    fills = [fill for fill in fold.fills if fill.instrument_id == contract.instrument_id]
-    times = np.array([fill.ts_event for fill in fills], dtype=np.int64)
-    quantity = np.array([float(fill.quantity) for fill in fills])
-    price = np.array([float(fill.price) for fill in fills])
-    size = quantity * float(contract.multiplier)
-    cash = size / price if contract.is_inverse else -size * price
-    upto = np.searchsorted(times, stamps, side="right")
-    return (np.concatenate([[0.0], np.cumsum(column)])[upto] for column in (cash, quantity))
+def _held(fold: Fold, currency: str, stamps: Stamps) -> Values:
+    """Return a balance at every stamp."""
+    start = fold.starting_balances.get(currency, ZERO)
+    history = fold.account.history.get(currency, [])
+    times = np.array([ts for ts, _ in history], dtype=np.int64)
+    totals = np.array([float(start), *(float(total) for _, total in history)])
+    return totals[np.searchsorted(times, stamps, side="right")]
 
 
-def _value(contract: Contract, quantity: Any, marks: Any) -> Any:
-    size = quantity * float(contract.multiplier)
-    return -size / marks if contract.is_inverse else size * marks
-
-
-def _held_base(fold: Fold, contract: Contract, currency: str) -> float:
-    """Return the base currency that a multi-currency CASH account started with."""
-    if fold.venue["account_type"] != "CASH" or fold.venue["base_currency"] is not None:
-        return 0.0
-    return 0.0 if contract.base_currency == currency else float(fold.starting_balances.get(contract.base_currency, 0))
-
-
-def _fees(fold: Fold, currency: str, stamps: NDArray[np.int64]) -> NDArray[np.float64]:
-    paid = [(fill.ts_event, float(fill.commission)) for fill in fold.fills if fill.commission_currency == currency]
-    times = np.array([ts for ts, _ in paid], dtype=np.int64)
-    total = np.concatenate([[0.0], np.cumsum([amount for _, amount in paid])])
-    return total[np.searchsorted(times, stamps, side="right")]
+def _open_value(fold: Fold, instrument_id: str, stamps: Stamps, close: Values) -> tuple[Values, Values]:
+    """Return unrealized profit and gross value of an instrument's positions, in its settlement currency."""
+    contract = fold.instruments[instrument_id]
+    rows = fold.book.exposure.get(instrument_id, [])
+    times = np.array([row.ts_event for row in rows], dtype=np.int64)
+    after = np.searchsorted(times, stamps, side="right")
+    net, gross, cost = (np.array([0.0, *(float(row[column]) for row in rows)])[after] for column in (1, 2, 3))
+    multiplier = float(contract.multiplier)
+    if contract.is_inverse:
+        return cost - net * multiplier / close, gross * multiplier / close
+    return net * multiplier * close - cost, gross * multiplier * close

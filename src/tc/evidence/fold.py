@@ -36,8 +36,8 @@ _STATUS = {
 }
 _REFUSAL = {"OrderModifyRejected": "PENDING_UPDATE", "OrderCancelRejected": "PENDING_CANCEL"}
 _NOTABLE = frozenset(
-    {"OrderDenied", "OrderRejected", "OrderModifyRejected", "OrderCancelRejected", "StrategyRaised", "ShutdownSystem",
-     "TradingStateChanged", "TailRepaired"}
+    {"OrderDenied", "OrderRejected", "OrderModifyRejected", "OrderCancelRejected",
+     "StrategyRaised", "ShutdownSystem", "TradingStateChanged", "TailRepaired"}
 )  # fmt: skip
 NOTABLE_MAX = 200
 _ORDER_ID = b'"client_order_id":"'  # inside a JSON string its quotes would be escaped, so it is the key
@@ -54,7 +54,11 @@ class Notable(NamedTuple):
 
 @dataclass
 class Fold:
-    """Everything a journal's fills amount to; `ts_last` is the engine's time at the last entry that was used."""
+    """Everything a journal's fills amount to.
+
+    `ts_last` is the engine's time (ns) at the last entry that was used, `trades_repeated` and `fills_astray` name
+    fills that occur twice or that are no order's.
+    """
 
     venue: dict[str, Any] = field(default_factory=dict)
     instruments: dict[str, Contract] = field(default_factory=dict)

@@ -100,7 +100,9 @@ def _read_manifest(run: RunDirectory) -> tuple[dict[str, Any] | None, list[Findi
     try:
         anchor = json.loads(read_artifact(run.anchor_path))["manifest"]
     except (NotFound, StorageError, ValueError, KeyError, TypeError):
-        findings.append(Finding(MANIFEST, f"has no readable anchor {run.anchor_path.name}; its own digest alone is checked"))
+        findings.append(
+            Finding(MANIFEST, f"has no readable anchor {run.anchor_path.name}; its own digest alone is checked")
+        )
     else:
         if anchor != _digest(data):
             findings.append(Finding(MANIFEST, "changed: its digest is not the one that the anchor recorded"))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from tc.evidence.facts import ReportFacts
+from tc.evidence.fold import Fold
 
 SCHEMA = "tc.metrics/v1"
 
@@ -12,8 +15,6 @@ SCHEMA = "tc.metrics/v1"
 def run_metrics(facts: ReportFacts) -> dict[str, Any]:
     """Return the document; base units, nulls where there is no number, never a NaN."""
     fold, metadata = facts.fold, facts.metadata
-    denials = {reason: count for (kind, reason), count in sorted(fold.reasons.items()) if kind == "OrderDenied"}
-    rejects = {reason: count for (kind, reason), count in sorted(fold.reasons.items()) if kind == "OrderRejected"}
     return {
         "schema": SCHEMA,
         "run_id": metadata["run_id"],
@@ -26,13 +27,22 @@ def run_metrics(facts: ReportFacts) -> dict[str, Any]:
         "bars_total": metadata["bars_total"],
         "journal_entries": fold.entries,
         "orders": {"total": len(fold.orders), **fold.order_counts()},
-        "orders_denied_by_reason": denials,
-        "orders_rejected_by_reason": rejects,
+        "orders_denied_by_reason": _reasons(fold, "OrderDenied"),
+        "orders_rejected_by_reason": _reasons(fold, "OrderRejected"),
         "fills": len(fold.fills),
         "positions_open": len(fold.positions_open),
-        "balances": {currency: format(amount, "f") for currency, amount in sorted(fold.balances.items())},
-        "fees": {currency: format(amount, "f") for currency, amount in sorted(fold.fees.items())},
+        "starting_balances": _amounts(fold.starting_balances),
+        "balances": _amounts(fold.balances),
+        "fees": _amounts(fold.fees),
         "reconciliation": facts.reconciliation.verdict,
         "reconciliation_breaks": len(facts.reconciliation.breaks),
         "statistics": facts.statistics,
     }
+
+
+def _amounts(amounts: Mapping[str, Decimal]) -> dict[str, str]:
+    return {currency: format(amount, "f") for currency, amount in sorted(amounts.items())}
+
+
+def _reasons(fold: Fold, kind: str) -> dict[str, int]:
+    return {reason: count for (found, reason), count in sorted(fold.reasons.items()) if found == kind}

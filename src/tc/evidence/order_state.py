@@ -1,7 +1,7 @@
-"""The life of an order: which event moves it from which status to which, as the engine's own table has it.
+"""The life of an order: which event moves it from which status to which, by the engine's own table.
 
-Source: NautilusTrader 1.231.0, `model/orders/base.pyx` (`_ORDER_STATE_TABLE`, `Order.apply`). An event that the
-table does not allow is published all the same and changes nothing.
+Source: NautilusTrader 1.231.0, `model/orders/base.pyx` (`_ORDER_STATE_TABLE`, `Order.apply`). An event that
+the table does not allow is published all the same and changes nothing.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ NEXT: dict[str, frozenset[str]] = {
         "SUBMITTED": "PENDING_UPDATE PENDING_CANCEL REJECTED CANCELED ACCEPTED PARTIALLY_FILLED FILLED",
         "ACCEPTED": "REJECTED PENDING_UPDATE PENDING_CANCEL CANCELED TRIGGERED EXPIRED PARTIALLY_FILLED FILLED",
         "CANCELED": "PARTIALLY_FILLED FILLED",
-        "PENDING_UPDATE": "REJECTED ACCEPTED CANCELED EXPIRED TRIGGERED SUBMITTED PENDING_UPDATE PENDING_CANCEL "
-        "PARTIALLY_FILLED FILLED",
+        "PENDING_UPDATE": "REJECTED ACCEPTED CANCELED EXPIRED TRIGGERED SUBMITTED PENDING_UPDATE "
+        "PENDING_CANCEL PARTIALLY_FILLED FILLED",
         "PENDING_CANCEL": "REJECTED PENDING_CANCEL CANCELED EXPIRED ACCEPTED PARTIALLY_FILLED FILLED",
         "TRIGGERED": "REJECTED PENDING_UPDATE PENDING_CANCEL CANCELED EXPIRED PARTIALLY_FILLED FILLED",
         "PARTIALLY_FILLED": "PENDING_UPDATE PENDING_CANCEL CANCELED EXPIRED PARTIALLY_FILLED FILLED",

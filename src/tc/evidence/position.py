@@ -1,8 +1,8 @@
 """One position folded from fills: quantity, average prices, profit and fees, rounded where the engine rounds.
 
 Source of the formulas: NautilusTrader 1.231.0, `model/position.pyx`. Linear profit is quantity x multiplier x
-(close - open); inverse profit is quantity x multiplier x (1/open - 1/close) in the base currency. The average open
-price is kept twice: exact, and as the double the engine computes its profits with.
+(close - open); inverse profit is quantity x multiplier x (1/open - 1/close) in the base currency. The average
+open price is kept twice: exact, and as the double the engine computes its profits with.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Contract(NamedTuple):
     size_precision: int
 
     def value(self, quantity: Decimal, price: Decimal) -> Decimal:
-        """Return what a quantity is worth at a price, in the settlement currency; the quantity's sign stays."""
+        """Return what a signed quantity is worth at a price, signed, in the settlement currency."""
         size = quantity * self.multiplier
         if self.is_inverse:
             return size / price if price else ZERO
@@ -63,7 +63,7 @@ class Fill(NamedTuple):
 class RoundTrip(NamedTuple):
     """A position from flat to flat; `quantity` is its largest size, signed by its side.
 
-    `realized_pnl` is after the fees paid in `currency`, which `fees` adds up; fees in other currencies are in neither.
+    `realized_pnl` is after the fees paid in `currency`, which `fees` adds up; fees in another are in neither.
     """
 
     position_id: str
@@ -84,8 +84,8 @@ class RoundTrip(NamedTuple):
 class FoldedPosition:
     """A position that is open, or was closed and may open again under the same id.
 
-    `precision` is the decimals of the settlement currency, `doubt` bounds what the engine's `realized_pnl` may
-    differ by because an amount lay on the edge of rounding.
+    `precision` is the decimals of the settlement currency, `average_open` the engine's average open price after
+    `steps` averagings; `doubt` is what the engine's `realized_pnl` may differ by, see `Amount`.
     """
 
     position_id: str
@@ -117,9 +117,8 @@ class FoldedPosition:
     def start(self, fill: Fill, quantity: Decimal, commission: Decimal, setup: str) -> None:
         """Open the position afresh with a signed quantity of a fill."""
         self.strategy_id, self.setup, self.ts_opened = fill.strategy_id, setup, fill.ts_event
-        self.price_close = self.closed_quantity = self.realized_pnl = self.fees = self.peak = self.doubt = (
-            ZERO
-        )
+        self.price_close = self.closed_quantity = self.peak = ZERO
+        self.realized_pnl = self.fees = self.doubt = ZERO
         self.price_open, self.average_open, self.steps = fill.price, to_double(fill.price), 0
         self.quantity = quantity
         self._charge(fill, commission, 0.0)

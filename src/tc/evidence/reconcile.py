@@ -1,12 +1,12 @@
 """Hold the journal's fold against the engine's own final state; what differs has a class and a number.
 
-Balances and quantities must be equal to the last unit, because the fold rounds as the engine rounds. What rounding
-cost, the residue, is the engine's balance less the unrounded fold; it has its own bound, half a unit a fill.
+Balances and quantities must be equal to the last unit, because the fold rounds as the engine rounds. What
+rounding cost, the residue, is the engine's balance less the unrounded fold; its bound is half a unit a fill.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
@@ -16,9 +16,11 @@ from tc.evidence.fold import Fold
 from tc.evidence.position import FoldedPosition
 
 SCHEMA = "tc.reconciliation/v1"
-PRICE_TOLERANCE = Decimal("1e-12")  # relative; an average of thousands of fills in another order of operations
+PRICE_TOLERANCE = Decimal("1e-12")  # relative; averages of many fills in another order of operations
 ABSENT = "absent"
 _NAMES_MAX = 5
+_DIGITS_MAX = 60
+_OPEN = frozenset({"ACCEPTED", "TRIGGERED", "PENDING_CANCEL", "PENDING_UPDATE", "PARTIALLY_FILLED"})
 
 Verdict = Literal["matched", "mismatched", "not_reconcilable"]
 
@@ -63,7 +65,8 @@ class Reconciliation:
 def reconcile(fold: Fold, engine_state: dict[str, Any] | None) -> Reconciliation:
     """Return whether balances, positions and orders of the fold are the engine's.
 
-    Whatever the engine's state holds, the answer is a verdict: what is missing, no number or not finite is a break.
+    Whatever the engine's state holds, the answer is a verdict: what is missing, no number or not finite is a
+    break.
     """
     if engine_state is None:
         reason = "the engine's final state was never recorded"
@@ -92,13 +95,13 @@ def reconcile(fold: Fold, engine_state: dict[str, Any] | None) -> Reconciliation
 
 def _balance_checks(fold: Fold, engine_state: dict[str, Any]) -> Iterator[Check]:
     rows = _rows(engine_state, "balances", "currency")
-    yield _text("balances by currency", "balance", sorted(fold.balances), sorted(rows))
+    yield from _names("balances", "balance", fold.balances.keys(), rows.keys())
     yield _text("balances listed", "balance", len(rows), len(_list(engine_state, "balances")))
     for currency in sorted(fold.balances.keys() & rows.keys()):
         row = rows[currency]
         total = fold.balances[currency]
         doubt = fold.account.doubt.get(currency, ZERO)
-        yield _number(f"balance {currency}", "balance", total, _decimal(row.get("total")), doubt)
+        yield _number(f"balance {currency}", "balance", total, row.get("total"), doubt)
         locked, free = _decimal(row.get("locked")), _decimal(row.get("free"))
         parts = None if locked is None or free is None else locked + free
         slack = 2 * blur(total, fold.precision(currency)) * len(fold.fills)
@@ -108,7 +111,7 @@ def _balance_checks(fold: Fold, engine_state: dict[str, Any]) -> Iterator[Check]
 def _rounding_checks(fold: Fold, engine_state: dict[str, Any]) -> Iterator[Check]:
     rows = _rows(engine_state, "balances", "currency")
     for currency in sorted(fold.balances):
-        total = _decimal(rows.get(currency, {}).get("total"))
+        total = rows.get(currency, {}).get("total")
         bound = fold.account.residue_max.get(currency, ZERO)
         yield _number(f"rounding {currency}", "rounding", fold.account.exact[currency], total, bound)
 
@@ -117,13 +120,12 @@ def _position_checks(fold: Fold, engine_state: dict[str, Any]) -> Iterator[Check
     mine = {position.position_id: position for position in fold.positions_open}
     rows = _rows(engine_state, "positions", "position_id")
     held = {name: row for name, row in rows.items() if name in mine or _decimal(row.get("quantity")) != 0}
-    yield _text("positions open", "position_count", sorted(mine), sorted(held))
+    yield from _names("positions", "position_count", mine.keys(), held.keys())
     yield _text("positions listed", "position_count", len(rows), len(_list(engine_state, "positions")))
     for name in sorted(mine.keys() & rows.keys()):
         yield from _one_position(mine[name], rows[name])
     closed = Decimal(len(fold.round_trips))
-    found = _decimal(engine_state.get("positions_closed"))
-    yield _number("positions closed", "position_count", closed, found, ZERO)
+    yield _number("positions closed", "position_count", closed, engine_state.get("positions_closed"), ZERO)
 
 
 def _one_position(position: FoldedPosition, row: dict[str, Any]) -> Iterator[Check]:
@@ -134,13 +136,13 @@ def _one_position(position: FoldedPosition, row: dict[str, Any]) -> Iterator[Che
     found = [row.get(key) for key in ("instrument_id", "strategy_id", "side", "currency")]
     yield _text(f"{name} identity", "position_identity", expected, found)
     yield _text(f"{name} opened", "position_identity", position.ts_opened, row.get("ts_opened"))
-    yield _number(f"{name} quantity", "position_quantity", quantity, _decimal(row.get("signed_qty")), ZERO)
-    yield _number(f"{name} size", "position_quantity", abs(quantity), _decimal(row.get("quantity")), ZERO)
+    yield _number(f"{name} quantity", "position_quantity", quantity, row.get("signed_qty"), ZERO)
+    yield _number(f"{name} size", "position_quantity", abs(quantity), row.get("quantity"), ZERO)
     price = Decimal(position.average_open)
     slack = abs(price) * PRICE_TOLERANCE
-    yield _number(f"{name} price", "position_price", price, _decimal(row.get("avg_px_open")), slack)
-    profit = _decimal(row.get("realized_pnl"))
-    yield _number(f"{name} profit", "position_profit", position.realized_pnl, profit, position.doubt)
+    yield _number(f"{name} price", "position_price", price, row.get("avg_px_open"), slack)
+    profit, doubt = position.realized_pnl, position.doubt
+    yield _number(f"{name} profit", "position_profit", profit, row.get("realized_pnl"), doubt)
 
 
 def _order_checks(fold: Fold, engine_state: dict[str, Any]) -> Iterator[Check]:
@@ -150,15 +152,14 @@ def _order_checks(fold: Fold, engine_state: dict[str, Any]) -> Iterator[Check]:
     by_status = by_status if isinstance(by_status, dict) else {}
     mine = fold.order_counts()
     total = Decimal(len(fold.orders))
-    yield _number("orders", "order_count", total, _decimal(orders.get("total")), ZERO)
+    yield _number("orders", "order_count", total, orders.get("total"), ZERO)
     for status in sorted(mine.keys() | by_status.keys()):
-        found = _decimal(by_status.get(status, 0))
-        yield _number(f"orders {status}", "order_status", Decimal(mine.get(status, 0)), found, ZERO)
-    known = {name for name in fold.orders_open() if fold.orders[name].status in _OPEN_AT_VENUE}
+        expected = Decimal(mine.get(status, 0))
+        yield _number(f"orders {status}", "order_status", expected, by_status.get(status, 0), ZERO)
+    known = {name for name in fold.orders_open() if fold.orders[name].status in _OPEN}
     found_open = _list(orders, "open")
-    different = sorted(known ^ {str(name) for name in found_open})
-    yield _text("orders open", "order_open", "", _named(different))
-    yield _text("orders open listed", "order_open", len(known), len(found_open))
+    yield from _names("open orders", "order_open", known, set(map(str, found_open)))
+    yield _text("open orders listed", "order_open", len(known), len(found_open))
 
 
 def _fill_checks(fold: Fold) -> Iterator[Check]:
@@ -168,30 +169,29 @@ def _fill_checks(fold: Fold) -> Iterator[Check]:
     yield _text("fills that occur twice", "fill", "", _named(fold.trades_repeated))
 
 
-_OPEN_AT_VENUE = frozenset({"ACCEPTED", "TRIGGERED", "PENDING_CANCEL", "PENDING_UPDATE", "PARTIALLY_FILLED"})
-
-
-def _number(name: str, break_class: str, expected: Decimal, found: Decimal | None, tolerance: Decimal) -> Check:
-    if found is None or not found.is_finite():
+def _number(name: str, break_class: str, expected: Decimal, found: object, tolerance: Decimal) -> Check:
+    number = _decimal(found)
+    if number is None:
         text = ABSENT if found is None else str(found)
         return Check(name, break_class, _plain(expected), text, "", _plain(tolerance), is_matched=False)
-    difference = found - expected
+    difference = number - expected
     is_matched = abs(difference) <= tolerance
-    numbers = (expected, found, difference, tolerance)
-    return Check(name, break_class, *map(_plain, numbers), is_matched=is_matched)
+    shown = [_plain(each) for each in (expected, number, difference, tolerance)]
+    return Check(name, break_class, shown[0], shown[1], shown[2], shown[3], is_matched)
+
+
+def _names(what: str, break_class: str, mine: Set[str], theirs: Set[str]) -> Iterator[Check]:
+    yield _text(f"{what} only in the journal", break_class, "", _named(sorted(mine - theirs)))
+    yield _text(f"{what} only in the engine", break_class, "", _named(sorted(theirs - mine)))
 
 
 def _text(name: str, break_class: str, expected: object, found: object) -> Check:
-    return Check(name, break_class, _shown(expected), _shown(found), "", "", is_matched=expected == found)
+    return Check(name, break_class, str(expected), str(found), "", "", is_matched=expected == found)
 
 
-def _shown(value: object) -> str:
-    return _named(value) if isinstance(value, list) else str(value)
-
-
-def _named(names: list[Any]) -> str:
+def _named(names: list[str]) -> str:
     more = f" and {len(names) - _NAMES_MAX} more" if len(names) > _NAMES_MAX else ""
-    return ", ".join(map(str, names[:_NAMES_MAX])) + more
+    return ", ".join(names[:_NAMES_MAX]) + more
 
 
 def _plain(number: Decimal) -> str:
@@ -199,13 +199,14 @@ def _plain(number: Decimal) -> str:
 
 
 def _decimal(value: object) -> Decimal | None:
-    """Return a number as Decimal; None for what is no number."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    """Return a number as Decimal; None for what is no finite number of a sane size."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         return None
     try:
-        return Decimal(str(value))
+        number = Decimal(str(value))
     except InvalidOperation:
         return None
+    return number if number.is_finite() and abs(number.adjusted()) <= _DIGITS_MAX else None
 
 
 def _list(document: dict[str, Any], name: str) -> list[Any]:

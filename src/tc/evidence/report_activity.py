@@ -9,7 +9,17 @@ from decimal import Decimal
 from tc.evidence.facts import ReportFacts
 from tc.evidence.fold import Fold, OrderState
 from tc.evidence.position import ZERO, FoldedPosition, RoundTrip
-from tc.evidence.report_number import ABSENT, NS_PER_S, counted, decimals_for, duration, moment, percent, plain, signed
+from tc.evidence.report_number import (
+    ABSENT,
+    NS_PER_S,
+    counted,
+    decimals_for,
+    duration,
+    moment,
+    percent,
+    plain,
+    signed,
+)
 from tc.evidence.report_page import Block, Cell, Column, Paragraph, Section, Table
 
 ROWS_PER_END = 10
@@ -51,7 +61,11 @@ def order_section(facts: ReportFacts) -> Section:
     )  # fmt: skip
     rows = tuple(_order_row(fold, name, fold.orders[name]) for name in shown)
     blocks: tuple[Block, ...] = (
-        Table((Column("Ended as"), *columns), statuses, f"{counted(total, 'order')}, {counted(len(fold.fills), 'fill')}"),
+        Table(
+            (Column("Ended as"), *columns),
+            statuses,
+            f"{counted(total, 'order')}, {counted(len(fold.fills), 'fill')}",
+        ),
         Table((Column("Type and side"), *columns), kind_rows),
         Table(listed, rows, "First and last orders" if note else "Orders", note),
     )
@@ -97,20 +111,38 @@ def event_section(facts: ReportFacts) -> Section:
         for (kind, reason), count in ranked[:REASONS_MAX]
     )
     left_out = len(ranked) - len(counts)
-    note = f"{counted(left_out, 'further reason')} left out; all are in metrics.json and journal.jsonl." if left_out else ""
+    note = (
+        f"{counted(left_out, 'further reason')} left out; all are in metrics.json and journal.jsonl."
+        if left_out
+        else ""
+    )
     listed = fold.notable[:NOTABLE_LISTED_MAX]
     rows = tuple(
-        (Cell(moment(event.ts)), Cell(f"{event.seq:,}", "number"), Cell(_event_word(event.type)), Cell(event.text))
+        (
+            Cell(moment(event.ts)),
+            Cell(f"{event.seq:,}", "number"),
+            Cell(_event_word(event.type)),
+            Cell(event.text),
+        )
         for event in listed
     )
     rest = fold.notable_count - len(listed)
-    more = f"{counted(rest, 'later event is', 'later events are')} left out; `tc journal show` prints them." if rest else ""
+    more = (
+        f"{counted(rest, 'later event is', 'later events are')} left out; `tc journal show` prints them."
+        if rest
+        else ""
+    )
     return Section(
         "Notable events",
         "events",
         (
             Table((Column("Event"), Column("Reason"), Column("Count", True)), counts, "By reason", note),
-            Table((Column("Time, UTC"), Column("Seq", True), Column("Event"), Column("What")), rows, "In order", more),
+            Table(
+                (Column("Time, UTC"), Column("Seq", True), Column("Event"), Column("What")),
+                rows,
+                "In order",
+                more,
+            ),
         ),
     )
 
@@ -120,7 +152,9 @@ def _both_ends[T](items: Sequence[T], noun: str, where: str) -> tuple[list[T], s
     if len(items) <= 2 * ROWS_PER_END:
         return list(items), ""
     left_out = len(items) - 2 * ROWS_PER_END
-    note = f"The first and last {ROWS_PER_END} of {len(items):,}; {counted(left_out, noun)} between them are in {where}."
+    note = (
+        f"The first and last {ROWS_PER_END} of {len(items):,}; {counted(left_out, noun)} between them are in {where}."
+    )
     return [*items[:ROWS_PER_END], *items[-ROWS_PER_END:]], note
 
 
@@ -142,10 +176,12 @@ def _order_row(fold: Fold, name: str, order: OrderState) -> tuple[Cell, ...]:
 
 def _trip_table(fold: Fold, trips: list[RoundTrip], note: str) -> Table:
     has_setup = any(trip.setup for trip in trips)
+    currencies = {trip.currency for trip in fold.round_trips}
+    shared = currencies.pop() if len(currencies) == 1 else ""
     columns = [
         Column("Opened, UTC"), Column("Held", True), Column("Strategy"), Column("Instrument"), Column("Side"),
         Column("Quantity", True), Column("In at", True), Column("Out at", True), Column("Fees", True),
-        Column("Profit after fees", True),
+        Column(f"Profit after fees, {shared}" if shared else "Profit after fees", True),
     ]  # fmt: skip
     if has_setup:
         columns.insert(3, Column("Setup"))
@@ -163,7 +199,7 @@ def _trip_table(fold: Fold, trips: list[RoundTrip], note: str) -> Table:
             Cell(plain(trip.price_open, contract.price_precision), "number"),
             Cell(plain(trip.price_close, contract.price_precision), "number"),
             Cell(plain(trip.fees, decimals), "number"),
-            _profit(trip.realized_pnl, decimals, trip.currency),
+            _profit(trip.realized_pnl, decimals, "" if shared else trip.currency),
         ]
         if has_setup:
             cells.insert(3, Cell(trip.setup or ABSENT))
@@ -180,7 +216,11 @@ def _open_row(fold: Fold, position: FoldedPosition) -> tuple[Cell, ...]:
         Cell(_side(position.quantity)),
         Cell(plain(abs(position.quantity), contract.size_precision), "number"),
         Cell(plain(position.price_open, contract.price_precision), "number"),
-        _profit(position.realized_pnl, decimals_for([position.realized_pnl], position.precision), contract.settlement_currency),
+        _profit(
+            position.realized_pnl,
+            decimals_for([position.realized_pnl], position.precision),
+            contract.settlement_currency,
+        ),
     )
 
 
@@ -215,5 +255,3 @@ def _word(name: str) -> str:
 
 def _event_word(name: str) -> str:
     return _EVENT_WORDS.get(name, name)
-
-

@@ -23,7 +23,12 @@ def assumption_section(facts: ReportFacts) -> Section:
     else:
         spec = facts.spec
         items += [_volume(feed) for feed in spec.data]
-        items += [_fill_model(spec.venue.fill_model), _account(spec), _fees(spec.venue.fees), *_financing(spec.instruments)]
+        items += [
+            _fill_model(spec.venue.fill_model),
+            _account(spec),
+            _fees(spec.venue.fees),
+            *_financing(spec.instruments),
+        ]
     items += _gaps(facts)
     blocks.append(Bullets(tuple(items)))
     if facts.spec is not None and facts.spec.venue.fees.model == "maker_taker":
@@ -86,7 +91,11 @@ def _volume(feed: Feed) -> str:
 def _fill_model(model: FillModel) -> str:
     limit, slip = model.prob_fill_on_limit, model.prob_slippage
     touched = "fills when touched" if limit == 1 else f"fills with a chance of {percent(limit, 1)} when touched"
-    slipped = "market orders do not slip" if slip == 0 else f"a market order slips one tick with a chance of {percent(slip, 1)}"
+    slipped = (
+        "market orders do not slip"
+        if slip == 0
+        else f"a market order slips one tick with a chance of {percent(slip, 1)}"
+    )
     return f"Fill model {model.model}: a resting limit order {touched}; {slipped}."
 
 
@@ -126,11 +135,19 @@ def _gaps(facts: ReportFacts) -> list[str]:
     missing = sum(feed.get("gaps") or 0 for feed in facts.metadata.get("data") or [])
     if not missing:
         return []
-    return [f"{counted(missing, 'bar')} missing from the data; gaps are reported and not filled, prices jump across them."]
+    return [
+        f"{counted(missing, 'bar')} missing from the data; gaps are reported and not filled, prices jump across them."
+    ]
 
 
 def _rates(instruments: tuple[Instrument, ...]) -> Table:
-    columns = (Column("Instrument"), Column("Maker fee", True), Column("Taker fee", True), Column("Tick", True), Column("Lot", True))
+    columns = (
+        Column("Instrument"),
+        Column("Maker fee", True),
+        Column("Taker fee", True),
+        Column("Tick", True),
+        Column("Lot", True),
+    )
     rows = tuple(
         (
             Cell(instrument.id, "code"),

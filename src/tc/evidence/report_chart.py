@@ -47,7 +47,7 @@ def equity_chart(curve: EquityCurve, *, is_synthetic: bool) -> Chart:
         f"{spark(curve.equity)}  {plain(low, decimals)} to {plain(high, decimals)} {curve.currency}, "
         f"deepest drawdown {signed_percent(float(curve.drawdown.min()))}"
     )
-    title = _titled("Equity and drawdown", is_synthetic=is_synthetic)
+    title = _titled(f"Equity and drawdown, {curve.currency}", is_synthetic=is_synthetic)
     return Chart("equity", title, figure, caption, line, 470, is_synthetic)
 
 
@@ -79,7 +79,13 @@ def _delivered(facts: ReportFacts) -> dict[str, BarTable]:
 
 
 def _price_chart(
-    facts: ReportFacts, instrument_id: str, name: str, table: BarTable, candles_max: int, *, is_synthetic: bool
+    facts: ReportFacts,
+    instrument_id: str,
+    name: str,
+    table: BarTable,
+    candles_max: int,
+    *,
+    is_synthetic: bool,
 ) -> Chart:
     fills = [fill for fill in facts.fold.fills if fill.instrument_id == instrument_id]
     candles = merge_bars(table, candles_max)
@@ -91,14 +97,14 @@ def _price_chart(
         "kind": "price",
         "watermark": SYNTHETIC if is_synthetic else "",
         "decimals": decimals,
-        "unit": "" if contract is None else contract.quote_currency,
         "time": _milliseconds(candles.ts_event),
         **{part: _rounded(getattr(candles, part), decimals) for part in ("open", "high", "low", "close")},
         **{side: _marked(markers, decimals, size_decimals) for side, markers in sides.items()},
     }
     low, high = plain(float(table.low.min()), decimals), plain(float(table.high.max()), decimals)
     line = f"{spark(table.close)}  {low} to {high}"
-    title = _titled(instrument_id, is_synthetic=is_synthetic)
+    unit = "" if contract is None else f", {contract.quote_currency}"
+    title = _titled(f"{instrument_id}{unit}", is_synthetic=is_synthetic)
     caption = _price_caption(table, candles, sides, len(fills))
     return Chart(name, title, figure, caption, line, 440, is_synthetic)
 
@@ -114,9 +120,9 @@ def _price_caption(table: BarTable, candles: Candles, sides: dict[str, Markers],
     if fills == 0:
         return f"{span}. {drawn}. There were no fills."
     if markers == fills:
-        return f"{span}. {drawn}. Every one of {counted(fills, 'fill')} has its marker."
-    text = f"{counted(fills, 'fill')} in {markers:,} markers: one a side and candle, at the mean price by quantity"
-    return f"{span}. {drawn}. {text}."
+        return f"{span}. {drawn}. {counted(fills, 'fill')}, one marker each: buys below, sells above."
+    text = f"{counted(fills, 'fill')} in {markers:,} markers, one a side and candle: buys below, sells above"
+    return f"{span}. {drawn}. {text}; point at one for its mean price."
 
 
 def _marked(markers: Markers, decimals: int, size_decimals: int) -> dict[str, Any]:
@@ -137,8 +143,10 @@ def _titled(title: str, *, is_synthetic: bool) -> str:
 
 
 def _milliseconds(ts_ns: NDArray[np.int64]) -> list[int]:
-    return (ts_ns // _NS_PER_MS).tolist()
+    found: list[int] = (ts_ns // _NS_PER_MS).tolist()
+    return found
 
 
 def _rounded(values: NDArray[np.float64], decimals: int) -> list[float]:
-    return np.round(values, decimals).tolist()
+    found: list[float] = np.round(values, decimals).tolist()
+    return found

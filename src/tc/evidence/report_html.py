@@ -68,9 +68,7 @@ def _plotly() -> str:
 
 def _opening(page: Page, scripts: list[str]) -> str:
     digests = " ".join(f"'sha256-{_digest(script)}'" for script in scripts) or "'none'"
-    policy = (
-        f"default-src 'none'; script-src {digests}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-    )
+    policy = f"default-src 'none'; script-src {digests}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
     return f"""\
 <!doctype html>
 <html lang="en">
@@ -96,7 +94,9 @@ def _head(page: Page) -> str:
     links = "\n".join(f'<a href="#{section.anchor}">{_text(section.title)}</a>' for section in page.sections)
     figures = "\n".join(_headline(label, cell) for label, cell in page.headline)
     lede = f'<p class="lede">{_text(page.subtitle)}</p>' if page.subtitle else ""
-    warnings = "\n".join(f'<p class="loud {warning.tone}" role="note">{_text(warning.text)}</p>' for warning in page.warnings)
+    warnings = "\n".join(
+        f'<p class="loud {warning.tone}" role="note">{_text(warning.text)}</p>' for warning in page.warnings
+    )
     return f"""\
 <header>
 <p class="kicker"><b>TradingChassis</b><span>{_text(page.kicker)}</span></p>
@@ -173,12 +173,14 @@ def _table(table: Table) -> str:
     if not table.rows:
         return f"<div><h3>{_text(table.title)}</h3>{note}</div>"
     heads = "".join(
-        f'<th scope="col"{" class=number" if column.is_number else ""}>{_text(column.title)}</th>' for column in table.columns
+        f'<th scope="col"{" class=number" if column.is_number else ""}>{_text(column.title)}</th>'
+        for column in table.columns
     )
+    even = ' class="even"' if table.is_even else ""
     rows = "\n".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in table.rows)
     return f"""\
 <div>
-<div class="scroll" tabindex="0" role="group" aria-label="{_text(table.title or "Table")}"><table>{caption}
+<div class="scroll" tabindex="0" role="group" aria-label="{_text(table.title or "Table")}"><table{even}>{caption}
 <thead><tr>{heads}</tr></thead>
 <tbody>
 {rows}

@@ -30,7 +30,7 @@ def month_table(curve: EquityCurve) -> Table | None:
         by_month[stamp.year, stamp.month] = levels[index], levels[index + 1]
     columns = (Column("Year"), *(Column(month, True) for month in MONTHS), Column("Whole year", True))
     years = sorted({year for year, _ in by_month})
-    return Table(columns, tuple(_row(year, by_month) for year in years), "Return by month")
+    return Table(columns, tuple(_row(year, by_month) for year in years), "Return by month", is_even=True)
 
 
 def _row(year: int, by_month: dict[tuple[int, int], tuple[float, float]]) -> tuple[Cell, ...]:

@@ -21,7 +21,12 @@ from tc.evidence.report_number import (
 from tc.evidence.report_page import Badge, Block, Cell, Column, Pairs, Paragraph, Section, Table, Tone
 
 BREAKS_MAX = 20
-_STATUS_TONE: dict[str, Tone] = {"completed": "good", "failed": "bad", "killed": "bad", "safety_blocked": "bad"}
+_STATUS_TONE: dict[str, Tone] = {
+    "completed": "good",
+    "failed": "bad",
+    "killed": "bad",
+    "safety_blocked": "bad",
+}
 _VERDICT: dict[str, Badge] = {
     "matched": Badge("reconciled", "good"),
     "mismatched": Badge("does not reconcile", "bad"),
@@ -78,9 +83,18 @@ def headline(facts: ReportFacts) -> tuple[tuple[str, Cell], ...]:
     worst = equity.get("max_drawdown")
     span = f"{plain(equity['start'], decimals)} to {plain(equity['end'], decimals)}"
     return (
-        ("Net profit", _tinted(equity["net_profit"], f"{signed(equity['net_profit'], decimals)} {currency}", span)),
-        ("Total return", _tinted(equity["total_return"], signed_percent(equity["total_return"]), _days(equity))),
-        ("Max drawdown", Cell(signed_percent(worst), "number", "plain", _drawdown_note(equity, decimals, currency))),
+        (
+            "Net profit",
+            _tinted(equity["net_profit"], f"{signed(equity['net_profit'], decimals)} {currency}", span),
+        ),
+        (
+            "Total return",
+            _tinted(equity["total_return"], signed_percent(equity["total_return"]), _days(equity)),
+        ),
+        (
+            "Max drawdown",
+            Cell(signed_percent(worst), "number", "plain", _drawdown_note(equity, decimals, currency)),
+        ),
         ("Fees", Cell(f"{plain(equity['fees'], decimals)} {currency}", "number", "plain", _fee_note(equity))),
         _sharpe(facts, equity),
         _trips(facts),
@@ -103,14 +117,22 @@ def identity_section(facts: ReportFacts) -> Section:
         ("Created", _text(wall_time(metadata.get("created")))),
         ("Started", _text(wall_time(metadata.get("started")))),
         ("Ended", _text(wall_time(metadata.get("ended")))),
-        ("Software", _text(f"tc {code.get('version', ABSENT)}, NautilusTrader {engine}, Python {interpreter.get('python', ABSENT)}")),
+        (
+            "Software",
+            _text(
+                f"tc {code.get('version', ABSENT)}, NautilusTrader {engine}, Python {interpreter.get('python', ABSENT)}"
+            ),
+        ),
         *((f"Label {name}", _text(value)) for name, value in sorted((metadata.get("labels") or {}).items())),
     ]
     digests = [
         ("Result", _code(metadata.get("result_digest"))),
         ("Spec", _code((metadata.get("spec") or {}).get("digest"))),
         *((f"Data {feed.get('dataset')}", _code(feed.get("fingerprint"))) for feed in metadata.get("data") or []),
-        *((f"Strategy {one.get('id')}", _code(one.get("digest"), one.get("source"))) for one in metadata.get("strategies") or []),
+        *(
+            (f"Strategy {one.get('id')}", _code(one.get("digest"), one.get("source")))
+            for one in metadata.get("strategies") or []
+        ),
         ("Code of tc", _code(code.get("digest"))),
     ]
     return Section("Identity", "identity", (Pairs(tuple(run)), Pairs(tuple(digests), "Digests")))
@@ -118,18 +140,35 @@ def identity_section(facts: ReportFacts) -> Section:
 
 def check_section(facts: ReportFacts) -> Section:
     """Return what was checked while the run was closed, and what each check said."""
-    rows = [_journal_check(facts), *_reconciliation_checks(facts), _delivery_check(facts), *_data_checks(facts), _open_check(facts)]
+    rows = [
+        _journal_check(facts),
+        *_reconciliation_checks(facts),
+        _delivery_check(facts),
+        *_data_checks(facts),
+        _open_check(facts),
+    ]
     blocks: list[Block] = [Table((Column("Check"), Column("Verdict"), Column("Found")), tuple(rows))]
     broken = facts.reconciliation.breaks
     if broken:
         columns = ("Break", "Class", "Journal says", "Engine says", "Difference", "Tolerance")
-        left_out = f"{len(broken) - BREAKS_MAX:,} more breaks are in reconciliation_result.json." if len(broken) > BREAKS_MAX else ""
+        left_out = (
+            f"{len(broken) - BREAKS_MAX:,} more breaks are in reconciliation_result.json."
+            if len(broken) > BREAKS_MAX
+            else ""
+        )
         listed = tuple(
             (Cell(one.name, "code"), Cell(one.break_class.replace("_", " ")), *(Cell(text, "number") for text in
              (one.expected, one.found, one.difference, one.tolerance)))
             for one in broken[:BREAKS_MAX]
         )  # fmt: skip
-        blocks.append(Table(tuple(Column(title, index > 1) for index, title in enumerate(columns)), listed, "Breaks", left_out))
+        blocks.append(
+            Table(
+                tuple(Column(title, index > 1) for index, title in enumerate(columns)),
+                listed,
+                "Breaks",
+                left_out,
+            )
+        )
     return Section("Checks", "checks", tuple(blocks))
 
 
@@ -141,12 +180,19 @@ def _headline_without_curve(facts: ReportFacts) -> tuple[tuple[str, Cell], ...]:
     for currency in sorted(fold.balances):
         change = fold.balances[currency] - fold.starting_balances.get(currency, ZERO)
         decimals = decimals_for([fold.balances[currency]], fold.precision(currency))
-        cells.append(("Booked profit", _tinted(float(change), f"{signed(change, decimals)} {currency}", "open positions not marked")))
+        cells.append(
+            (
+                "Booked profit",
+                _tinted(float(change), f"{signed(change, decimals)} {currency}", "open positions not marked"),
+            )
+        )
     if not cells:
         cells.append(("Net profit", Cell(ABSENT, "number", "plain", "no account was opened")))
     cells.append(("Total return", Cell(ABSENT, "number", "plain", why)))
     cells.append(("Max drawdown", Cell(ABSENT, "number", "plain", why)))
-    fees = ", ".join(f"{plain(amount, decimals_for([amount]))} {currency}" for currency, amount in sorted(fold.fees.items()))
+    fees = ", ".join(
+        f"{plain(amount, decimals_for([amount]))} {currency}" for currency, amount in sorted(fold.fees.items())
+    )
     cells.append(("Fees", Cell(fees or "0", "number")))
     cells.append(_trips(facts))
     return tuple(cells)
@@ -195,7 +241,9 @@ def _journal_check(facts: ReportFacts) -> tuple[Cell, ...]:
 def _reconciliation_checks(facts: ReportFacts) -> list[tuple[Cell, ...]]:
     result = facts.reconciliation
     badge = _VERDICT[result.verdict]
-    rows = [(Cell("Reconciliation"), Cell(badge.text, "text", badge.tone), Cell(_capital(result.reason)))]
+    rows: list[tuple[Cell, ...]] = [
+        (Cell("Reconciliation"), Cell(badge.text, "text", badge.tone), Cell(_capital(result.reason)))
+    ]
     for currency, residue in sorted(result.residue.items()):
         bound = result.residue_bound.get(currency, ABSENT)
         broken = any(check.name == f"balance {currency}" for check in result.breaks)
@@ -208,14 +256,22 @@ def _reconciliation_checks(facts: ReportFacts) -> list[tuple[Cell, ...]]:
 def _delivery_check(facts: ReportFacts) -> tuple[Cell, ...]:
     bars, total = facts.metadata.get("bars"), facts.metadata.get("bars_total")
     if bars is None or total is None:
-        return Cell("Bars delivered"), Cell("unknown", "text", "warn"), Cell("the process that counted them is gone")
+        return (
+            Cell("Bars delivered"),
+            Cell("unknown", "text", "warn"),
+            Cell("the process that counted them is gone"),
+        )
     if bars == total:
         return Cell("Bars delivered"), Cell("all", "text", "good"), Cell(f"{bars:,} of {total:,}")
-    return Cell("Bars delivered"), Cell("in part", "text", "warn"), Cell(f"{bars:,} of {total:,}; figures cover those alone")
+    return (
+        Cell("Bars delivered"),
+        Cell("in part", "text", "warn"),
+        Cell(f"{bars:,} of {total:,}; figures cover those alone"),
+    )
 
 
 def _data_checks(facts: ReportFacts) -> list[tuple[Cell, ...]]:
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     feeds = facts.spec.data if facts.spec is not None else ()
     enforced = {feed.bar_type for feed in feeds if feed.fingerprint is not None}
     for feed in facts.metadata.get("data") or []:

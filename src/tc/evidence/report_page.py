@@ -57,12 +57,13 @@ class Command:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under columns; `note` says what the table leaves out."""
+    """Rows under columns; `note` says what the table leaves out, `is_even` makes columns equally wide."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     title: str = ""
     note: str = ""
+    is_even: bool = False
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ SCRIPT = """\
     nticks: narrow() ? 4 : 9, hoverformat: "%Y-%m-%d %H:%M", showspikes: true, spikemode: "across", spikesnap: "cursor",
     spikethickness: 1, spikedash: "solid", spikecolor: color("faint"), ...extra,
   });
+  const edges = (figure) => [figure.time[0], figure.time[figure.time.length - 1]];
   const layout = (figure, extra) => ({
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: font(12, "ink"), separators: ".,",
     margin: { l: 8, r: 4, t: 30, b: 8 }, hovermode: "x unified", hoversubplots: "axis", dragmode: "zoom", showlegend: false,
@@ -47,7 +48,7 @@ SCRIPT = """\
     ],
     layout: layout(figure, {
       margin: { l: 8, r: 4, t: 12, b: 8 },
-      xaxis: timeAxis({ anchor: "y2", range: [figure.time[0], figure.time[figure.time.length - 1]] }),
+      xaxis: timeAxis({ anchor: "y2", range: edges(figure) }),
       yaxis: axis({ domain: [.34, 1], tickformat: ",", nticks: 7 }),
       yaxis2: axis({ domain: [0, .27], tickformat: ".1~%", nticks: 4, rangemode: "tozero" }),
       shapes: [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: figure.start, y1: figure.start, layer: "below",
@@ -55,16 +56,20 @@ SCRIPT = """\
     }),
   });
 
+  // Buys stand below their candle and sells above it, so that neither hides the other or the price.
   const side = (figure, name) => {
     const marks = figure[name];
+    const isBuy = name === "buy";
+    const edge = isBuy ? figure.low : figure.high;
     return {
-      type: "scatter", mode: "markers", name: name === "buy" ? "Buy" : "Sell",
-      x: marks.candle.map((index) => figure.time[index]), y: marks.price,
-      customdata: marks.price.map((_, index) => [marks.quantity[index], marks.fills[index]]),
-      marker: { symbol: name === "buy" ? "triangle-up" : "triangle-down", color: color(name), size: markSize(figure, null),
-        line: { width: .6, color: color("paper") } },
-      hovertemplate: "%{customdata[0]:,} at %{y:,." + figure.decimals + "f}, %{customdata[1]} fill(s)<extra>"
-        + (name === "buy" ? "Buy" : "Sell") + "</extra>",
+      type: "scatter", mode: "markers", name: isBuy ? "Buy" : "Sell",
+      x: marks.candle.map((index) => figure.time[index]), y: marks.candle.map((index) => edge[index]),
+      customdata: marks.candle.map((_, index) => [marks.quantity[index], marks.price[index],
+        marks.fills[index] === 1 ? "" : ` in ${marks.fills[index]} fills`]),
+      marker: { symbol: "triangle-up", angle: isBuy ? 0 : 180, standoff: 6, color: color(name),
+        size: markSize(figure, null) },
+      hovertemplate: "%{customdata[0]:,} at %{customdata[1]:,." + figure.decimals + "f}%{customdata[2]}<extra>"
+        + (isBuy ? "Buy" : "Sell") + "</extra>",
     };
   };
   const markSize = (figure, range) => {
@@ -81,7 +86,7 @@ SCRIPT = """\
     ],
     layout: layout(figure, {
       showlegend: true,
-      xaxis: timeAxis({ rangeslider: { visible: false } }),
+      xaxis: timeAxis({ rangeslider: { visible: false }, range: edges(figure) }),
       yaxis: axis({ tickformat: ",", nticks: 7, hoverformat: ",." + figure.decimals + "f" }),
     }),
   });

@@ -71,7 +71,9 @@ TRIPS = (
     Figure("longest_loss_streak", "Most losses in a row", "count"),
     Figure("median_holding_s", "Median holding time", "span"),
 )
-_COMPARED = frozenset({"count", "win_rate", "realized_pnl", "average_win", "average_loss", "profit_factor", "median_holding_s"})
+_COMPARED = frozenset(
+    {"count", "win_rate", "realized_pnl", "average_win", "average_loss", "profit_factor", "median_holding_s"}
+)
 _MONEY: frozenset[Style] = frozenset({"amount", "change"})
 
 
@@ -86,7 +88,9 @@ def statistic_section(facts: ReportFacts) -> Section:
         title = f"Return, in {equity['currency']}"
         groups += [_pairs(title, RETURN, equity, reasons), _pairs("Risk", RISK, equity, reasons)]
     else:
-        blocks.append(Paragraph(f"There is no equity curve and nothing drawn from one: {reasons.get('equity', facts.curve)}."))
+        blocks.append(
+            Paragraph(f"There is no equity curve and nothing drawn from one: {reasons.get('equity', facts.curve)}.")
+        )
     groups.append(_pairs("Round trips", TRIPS, statistics.get("trips") or {}, reasons))
     blocks.append(Columns(tuple(groups)))
     if not isinstance(facts.curve, str):
@@ -124,7 +128,10 @@ def _comparison(title: str, subject: str, groups: Mapping[str, Mapping[str, Any]
     figures = tuple(figure for figure in TRIPS if figure.key in _COMPARED)
     columns = (Column(subject), *(Column(figure.label, True) for figure in figures))
     rows = tuple(
-        (Cell(name, "code"), *(_cell(figure, values.get(figure.key), _decimals(figures, values)) for figure in figures))
+        (
+            Cell(name, "code"),
+            *(_cell(figure, values.get(figure.key), _decimals(figures, values)) for figure in figures),
+        )
         for name, values in groups.items()
     )
     return Table(columns, rows, title, "" if rows else "No position was closed.")

@@ -10,7 +10,7 @@ STYLE = """\
   --good: #17694a; --bad: #a8322d; --warn: #8a5a00;
   --good-wash: #e4efe8; --bad-wash: #f7e5e2; --warn-wash: #f8edd4;
   --line: #1f4b7a; --drop: #b4524c; --drop-wash: rgba(180, 82, 76, .16);
-  --up: #a9adb3; --down: #565b63; --buy: #0b6fa8; --sell: #c2561a; --grid: #e8e4da;
+  --up: #a9adb3; --down: #565b63; --buy: #0b6fa8; --sell: #c2561a; --grid: #e8e4da; --shade: rgba(30, 28, 20, .16);
   --serif: Charter, "Bitstream Charter", "Iowan Old Style", "Palatino Linotype", Palatino, "Source Serif 4",
     "Liberation Serif", Georgia, serif;
   --sans: -apple-system, BlinkMacSystemFont, "Segoe UI", Roboto, "Helvetica Neue", Arial, "Liberation Sans", sans-serif;
@@ -23,7 +23,7 @@ STYLE = """\
     --good: #6cc69a; --bad: #ef8a82; --warn: #e3b45c;
     --good-wash: #18291f; --bad-wash: #351d1c; --warn-wash: #302611;
     --line: #8db8e6; --drop: #e58078; --drop-wash: rgba(229, 128, 120, .18);
-    --up: #5f656c; --down: #9ba1a8; --buy: #57b6ee; --sell: #f39a5b; --grid: #24282b;
+    --up: #5f656c; --down: #9ba1a8; --buy: #57b6ee; --sell: #f39a5b; --grid: #24282b; --shade: rgba(0, 0, 0, .6);
   }
 }
 * { box-sizing: border-box; }
@@ -33,7 +33,7 @@ body {
   font: 15px/1.55 var(--sans); font-variant-numeric: tabular-nums lining-nums; font-feature-settings: "tnum", "lnum";
 }
 .page { max-width: 1120px; margin: 0 auto; padding: 44px 32px 72px; }
-h1, h2, h3, p, dl, dd, ul, figure { margin: 0; padding: 0; }
+h1, h2, h3, p, dl, dd, ul, pre, figure { margin: 0; padding: 0; }
 h1 { font: 500 44px/1.1 var(--serif); letter-spacing: -.012em; overflow-wrap: anywhere; }
 h2 { font: 500 25px/1.2 var(--serif); letter-spacing: -.005em; }
 h3 { font: 600 13px/1.4 var(--sans); color: var(--ink); overflow-wrap: anywhere; }
@@ -75,7 +75,7 @@ section > p { max-width: 46em; }
 .bullets li { position: relative; padding-left: 18px; }
 .bullets li + li { margin-top: 8px; }
 .bullets li::before { content: "\\2013"; position: absolute; left: 0; color: var(--faint); }
-pre { margin: 0; padding: 13px 16px; background: var(--panel); font: 13.5px/1.5 var(--mono); overflow-x: auto; }
+pre { padding: 13px 16px; background: var(--panel); font: 13.5px/1.5 var(--mono); overflow-x: auto; }
 
 figure .title { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 2px 20px; margin-bottom: 4px; }
 .synthetic h3 { color: var(--warn); }
@@ -84,7 +84,14 @@ figure .title { display: flex; flex-wrap: wrap; justify-content: space-between; 
 .chart .modebar { display: none; }
 figcaption { margin-top: 6px; font-size: 12.5px; color: var(--soft); max-width: 64em; }
 
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; background:
+    linear-gradient(to right, var(--paper) 30%, transparent) 0 0 / 36px 100%,
+    linear-gradient(to left, var(--paper) 30%, transparent) 100% 0 / 36px 100%,
+    linear-gradient(to right, var(--shade), transparent) 0 0 / 12px 100%,
+    linear-gradient(to left, var(--shade), transparent) 100% 0 / 12px 100%;
+  background-repeat: no-repeat; background-attachment: local, local, scroll, scroll; }
+table.even { table-layout: fixed; min-width: 860px; }
+table.even th, table.even td { padding-right: 4px; }
 table { width: 100%; border-collapse: collapse; font-size: 13.5px; line-height: 1.45; }
 caption { caption-side: top; text-align: left; padding: 0 0 7px; font-weight: 600; font-size: 13px; }
 th, td { padding: 6px 18px 6px 0; text-align: left; vertical-align: baseline; border-bottom: 1px solid var(--rule); }
@@ -121,6 +128,7 @@ footer { margin-top: 64px; padding-top: 12px; border-top: 1px solid var(--rule);
   .headline dd.value { font-size: 19px; }
   .headline dd.value small { font-size: 11.5px; }
   section { margin-top: 44px; }
+  .hint { display: none; }
   .chart { height: calc(var(--height) * .8); }
   .pairs.wide .row { display: block; }
   .pairs.wide dt { width: auto; max-width: none; }

@@ -30,14 +30,10 @@ def number_problems(config: dict[str, Any]) -> Iterator[Problem]:
             if not math.isfinite(value):
                 yield Problem(path, f"found {text}, expected a finite number; correct it")
             elif Decimal(repr(float(value))) != Decimal(text):
-                yield Problem(
-                    path, f"found {text}, which a float rounds to {float(value)!r}; put quotes around it"
-                )
+                yield Problem(path, f"found {text}, which a float rounds to {float(value)!r}; put quotes around it")
 
 
-def reference_problems(
-    config: dict[str, Any], instrument_ids: list[str], bar_types: list[str]
-) -> Iterator[Problem]:
+def reference_problems(config: dict[str, Any], instrument_ids: list[str], bar_types: list[str]) -> Iterator[Problem]:
     """Yield what the config names under instrument_id or bar_type and the run does not have."""
     for path, value in _leaves(config, ()):
         key = next((part for part in reversed(path) if isinstance(part, str)), "")

@@ -56,9 +56,7 @@ def _account_problems(spec: RunSpec, instrument: Instrument, index: int) -> Iter
             text = "found 'perpetual', but a CASH account holds none; use a MARGIN account or currency_pair"
             yield Problem(("instruments", index, "kind"), text)
         elif not {instrument.base_currency, instrument.quote_currency} & set(held):
-            text = (
-                f"found balances in {', '.join(held)}, but {instrument.id} trades {instrument.base_currency}"
-            )
+            text = f"found balances in {', '.join(held)}, but {instrument.id} trades {instrument.base_currency}"
             yield Problem(
                 ("venue", "starting_balances"),
                 f"{text} for {instrument.quote_currency}; add a balance in one of them",
@@ -86,9 +84,7 @@ def _feed_problems(spec: RunSpec) -> Iterator[Problem]:
             continue
         if found.keys() != {"BID", "ASK"} or found["BID"] != found["ASK"]:
             shown = ", ".join(sorted(f"{period}-{kind}" for kind, each in found.items() for period in each))
-            text = (
-                f"found {shown} for {feed.instrument_id}, but orders fill on LAST, on MID, or on BID and ASK"
-            )
+            text = f"found {shown} for {feed.instrument_id}, but orders fill on LAST, on MID, or on BID and ASK"
             yield Problem(("data", index, "bar_type"), f"{text} of one period; give one of these")
 
 

@@ -39,9 +39,7 @@ def read_run_spec(data: bytes, name: str) -> RunSpec:
 
 def _problems(details: list[ErrorDetails]) -> list[Problem]:
     found = [(tuple(part for part in detail["loc"] if part != "[key]"), detail) for detail in details]
-    return [
-        Problem(path, sentence(path, detail)) for path, detail in found if not _is_echo(path, detail, found)
-    ]
+    return [Problem(path, sentence(path, detail)) for path, detail in found if not _is_echo(path, detail, found)]
 
 
 def _is_echo(path: Path, detail: ErrorDetails, found: list[tuple[Path, ErrorDetails]]) -> bool:

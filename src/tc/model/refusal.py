@@ -33,18 +33,14 @@ def _refused_in_backtest(spec: RunSpec) -> Iterator[Problem]:
             yield Problem(path, f"found {shown(value)}, but this is for paper runs: {reason}; remove it")
     for index, feed in enumerate(spec.data):
         if feed.speed is not None:
-            text = (
-                f"found {shown(feed.speed)}, but this is for paper runs: a backtest is not paced; remove it"
-            )
+            text = f"found {shown(feed.speed)}, but this is for paper runs: a backtest is not paced; remove it"
             yield Problem(("data", index, "speed"), text)
     for index, strategy in enumerate(spec.strategies):
         if strategy.mode == "observe":
             text = "found 'observe', but this version has no gate to hold its orders; use active or off"
             yield Problem(("strategies", index, "mode"), text)
     if all(strategy.mode == "off" for strategy in spec.strategies):
-        yield Problem(
-            ("strategies",), "found every mode off, so nothing would run; set at least one to active"
-        )
+        yield Problem(("strategies",), "found every mode off, so nothing would run; set at least one to active")
 
 
 def _value_of(spec: RunSpec, name: str) -> object:

@@ -50,9 +50,7 @@ class Feed(Section):
         pattern=r"^sha256:[0-9a-f]{64}$",
         description="Content the dataset must have (`tc data fingerprint`); enforced before the run starts.",
     )
-    bar_type: BarTypeText = Field(
-        description="Nautilus bar type, e.g. BTCUSDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL."
-    )
+    bar_type: BarTypeText = Field(description="Nautilus bar type, e.g. BTCUSDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL.")
     volume: Literal["base", "quote", "absent", "constant"] = Field(
         description="What the dataset's volume is; quote is converted, absent is unlimited volume."
     )
@@ -67,9 +65,7 @@ class Feed(Section):
         """Yield a constant without its value or the reverse, and a period that ends before it starts."""
         constant = self.volume_constant
         if self.volume == "constant" and constant is None:
-            yield Problem(
-                ("volume_constant",), "is missing; with volume constant give every bar's base quantity"
-            )
+            yield Problem(("volume_constant",), "is missing; with volume constant give every bar's base quantity")
         if self.volume != "constant" and constant is not None:
             text = f"found {decimal_text(constant)}, but volume is {self.volume}; remove it or use constant"
             yield Problem(("volume_constant",), text)
@@ -116,18 +112,10 @@ class Limits(Section):
 class Safety(Section):
     """What happens to orders and positions when a live run stops, fails or gives up."""
 
-    on_stop: Literal["leave", "cancel", "flatten"] | None = Field(
-        default=None, description="Stopped on request."
-    )
-    on_fault: Literal["leave", "cancel", "flatten"] | None = Field(
-        default=None, description="A component failed."
-    )
-    on_give_up: Literal["leave", "cancel", "flatten"] | None = Field(
-        default=None, description="Restarts used up."
-    )
-    stale_data_timeout_s: PositiveDecimal | None = Field(
-        default=None, description="Oldest market data, seconds."
-    )
+    on_stop: Literal["leave", "cancel", "flatten"] | None = Field(default=None, description="Stopped on request.")
+    on_fault: Literal["leave", "cancel", "flatten"] | None = Field(default=None, description="A component failed.")
+    on_give_up: Literal["leave", "cancel", "flatten"] | None = Field(default=None, description="Restarts used up.")
+    stale_data_timeout_s: PositiveDecimal | None = Field(default=None, description="Oldest market data, seconds.")
     max_restarts: int | None = Field(default=None, ge=0, le=100, description="Restarts within the window.")
     alerts: tuple[PlainName, ...] | None = Field(default=None, description="Alert sinks by name.")
 
@@ -162,9 +150,7 @@ class RunSpec(Section):
 
     schema_: Literal["tc.runspec/v1"] = Field(alias="schema", description="Version of this format.")
     name: SpecName = Field(description="Name of the run; part of its run_id.")
-    mode: Literal["backtest", "paper"] = Field(
-        description="Simulated time on bars, or a live node on loopback."
-    )
+    mode: Literal["backtest", "paper"] = Field(description="Simulated time on bars, or a live node on loopback.")
     description: str = Field(default="", max_length=2000, description="Free text for the report.")
     labels: dict[PlainName, _LabelText] = Field(
         default={}, max_length=LABELS_MAX, description="Free key-value pairs for listing and archiving."
@@ -187,12 +173,8 @@ class RunSpec(Section):
     risk: Limits = Field(description="Pre-trade limits.")
     safety: Safety | None = Field(default=None, description="Paper: what happens when the run ends.")
     duration: str | None = Field(default=None, description="Paper: when the run ends by itself, e.g. 8h.")
-    observability: Observability = Field(
-        default=Observability(), description="Journal, metrics, report, log."
-    )
-    connectivity_readiness: dict[str, Any] | None = Field(
-        default=None, description="Paper: readiness checks."
-    )
+    observability: Observability = Field(default=Observability(), description="Journal, metrics, report, log.")
+    connectivity_readiness: dict[str, Any] | None = Field(default=None, description="Paper: readiness checks.")
 
     def contradictions(self) -> Iterator[Problem]:
         """Yield where sections do not go together."""

@@ -25,9 +25,7 @@ class Section(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         errors = [
-            InitErrorDetails(
-                type=PydanticCustomError(CONTRADICTION, "{text}", {"text": text}), loc=path, input=None
-            )
+            InitErrorDetails(type=PydanticCustomError(CONTRADICTION, "{text}", {"text": text}), loc=path, input=None)
             for path, text in self.contradictions()
         ]
         if errors:

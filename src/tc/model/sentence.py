@@ -49,9 +49,7 @@ def shown(value: Any) -> str:
 
 
 def _found(path: Path, detail: ErrorDetails, expected: str) -> str:
-    is_secret = (
-        path[: len(_CREDENTIALS)] == _CREDENTIALS
-    )  # somebody may have written the key instead of its name
+    is_secret = path[: len(_CREDENTIALS)] == _CREDENTIALS  # somebody may have written the key instead of its name
     return f"found {'a value that is not shown' if is_secret else shown(detail['input'])}, {expected}"
 
 
@@ -147,12 +145,8 @@ _SENTENCES: dict[str, Callable[[Path, ErrorDetails], str]] = {
     "string_too_long": lambda path, detail: _found(
         path, detail, f"expected at most {detail['ctx']['max_length']} characters; shorten it"
     ),
-    "string_too_short": lambda path, detail: _found(
-        path, detail, "expected text; fill it in or remove the key"
-    ),
-    "greater_than_equal": lambda path, detail: _found(
-        path, detail, f"expected at least {detail['ctx']['ge']}"
-    ),
+    "string_too_short": lambda path, detail: _found(path, detail, "expected text; fill it in or remove the key"),
+    "greater_than_equal": lambda path, detail: _found(path, detail, f"expected at least {detail['ctx']['ge']}"),
     "less_than_equal": lambda path, detail: _found(path, detail, f"expected at most {detail['ctx']['le']}"),
     "less_than": lambda path, detail: _found(path, detail, f"expected less than {detail['ctx']['lt']}"),
 }

@@ -143,9 +143,7 @@ SpecName = Annotated[
 ]
 VenueName = Annotated[
     str,
-    AfterValidator(
-        _matching(_VENUE_PATTERN, "letters, digits and '_', at most 32 characters, such as BINANCE")
-    ),
+    AfterValidator(_matching(_VENUE_PATTERN, "letters, digits and '_', at most 32 characters, such as BINANCE")),
     _text_schema(_VENUE_PATTERN),
 ]
 VariableName = Annotated[
@@ -167,6 +165,4 @@ CurrencyCode = Annotated[
 ]
 MoneyText = Annotated[str, AfterValidator(_money), _text_schema(rf"{NUMBER_PATTERN} {_CURRENCY_PATTERN}")]
 MomentText = Annotated[str, AfterValidator(_moment), _text_schema(_MOMENT_PATTERN)]
-BarTypeText = Annotated[
-    str, AfterValidator(_bar_type), _text_schema(re.sub(r"\?P<\w+>", "", _BAR_TYPE.pattern))
-]
+BarTypeText = Annotated[str, AfterValidator(_bar_type), _text_schema(re.sub(r"\?P<\w+>", "", _BAR_TYPE.pattern))]

@@ -92,21 +92,15 @@ class FillModel(Section):
         default="default",
         description="NautilusTrader fill model; all but default bring their own book sizes.",
     )
-    prob_fill_on_limit: Fraction = Field(
-        default=Decimal(1), description="Chance that a touched limit order fills."
-    )
-    prob_slippage: Fraction = Field(
-        default=Decimal(0), description="Chance that a market order slips one tick."
-    )
+    prob_fill_on_limit: Fraction = Field(default=Decimal(1), description="Chance that a touched limit order fills.")
+    prob_slippage: Fraction = Field(default=Decimal(0), description="Chance that a market order slips one tick.")
 
 
 class Credentials(Section):
     """Names under which the keys are found; never the keys themselves."""
 
     api_key_env: VariableName | None = Field(default=None, description="Environment variable of the API key.")
-    api_secret_env: VariableName | None = Field(
-        default=None, description="Environment variable of the API secret."
-    )
+    api_secret_env: VariableName | None = Field(default=None, description="Environment variable of the API secret.")
     keyring: PlainName | None = Field(default=None, description="Keyring entry that holds both.")
 
 
@@ -163,23 +157,17 @@ class Instrument(Section):
     """One tradable instrument, fully given: a run never depends on what a venue says today."""
 
     id: InstrumentIdText = Field(description="SYMBOL.VENUE, e.g. BTCUSDT-PERP.BINANCE.")
-    kind: Literal["perpetual", "currency_pair"] = Field(
-        description="Perpetual future, or spot pair (crypto or FX)."
-    )
+    kind: Literal["perpetual", "currency_pair"] = Field(description="Perpetual future, or spot pair (crypto or FX).")
     base_currency: CurrencyCode = Field(description="What is bought and sold.")
     quote_currency: CurrencyCode = Field(description="What prices are in.")
     settlement_currency: CurrencyCode | None = Field(
         default=None, description="What profit is paid in: the quote currency, or the base if inverse."
     )
-    inverse: bool = Field(
-        default=False, description="Perpetual: quantity counts quote currency (coin-margined)."
-    )
+    inverse: bool = Field(default=False, description="Perpetual: quantity counts quote currency (coin-margined).")
     price_increment: Increment = Field(
         description="Tick size; the decimals it is written with are the price precision."
     )
-    size_increment: Increment = Field(
-        description="Lot step; the decimals it is written with are the size precision."
-    )
+    size_increment: Increment = Field(description="Lot step; the decimals it is written with are the size precision.")
     multiplier: PositiveDecimal = Field(default=Decimal(1), description="Contract multiplier.")
     lot_size: PositiveDecimal | None = Field(default=None, description="Currency pair: round lot, if any.")
     min_quantity: PositiveDecimal | None = Field(default=None, description="Smallest order quantity.")
@@ -187,9 +175,7 @@ class Instrument(Section):
     min_notional: MoneyText | None = Field(default=None, description="Smallest order value, e.g. '5 USDT'.")
     max_notional: MoneyText | None = Field(default=None, description="Largest order value.")
     margin_init: Fraction = Field(default=Decimal(0), description="Initial margin as a fraction of value.")
-    margin_maint: Fraction = Field(
-        default=Decimal(0), description="Maintenance margin as a fraction of value."
-    )
+    margin_maint: Fraction = Field(default=Decimal(0), description="Maintenance margin as a fraction of value.")
     maker_fee: FeeRate = Field(description="Maker rate as a fraction of value; a rebate is negative.")
     taker_fee: FeeRate = Field(description="Taker rate as a fraction of value.")
 

@@ -169,15 +169,11 @@ class _Reader:
             line = key_node.start_mark.line + 1
             key = str(key_node.value)
             if not isinstance(key_node, yaml.ScalarNode) or not 0 < len(key) <= KEY_LENGTH_MAX:
-                self.problems.append(
-                    f"line {line}: a key must be plain text of 1 to {KEY_LENGTH_MAX} characters"
-                )
+                self.problems.append(f"line {line}: a key must be plain text of 1 to {KEY_LENGTH_MAX} characters")
                 continue
             if key in found:
                 first = self.lines[(*path, key)]
-                self.problems.append(
-                    f"line {line}: key {key!r} stands twice (first on line {first}); keep one"
-                )
+                self.problems.append(f"line {line}: key {key!r} stands twice (first on line {first}); keep one")
                 continue
             self.lines[(*path, key)] = line
             found[key] = self.read(value_node, (*path, key))

@@ -9,8 +9,8 @@ from typing import Any
 from tc.clock import parse_utc_ns
 from tc.data.bar_table import BarTable
 from tc.data.dataset_info import DatasetInfo
-from tc.data.engine_volume import engine_volume
 from tc.data.dataset_store import DatasetStore
+from tc.data.engine_volume import engine_volume
 from tc.durable import read_artifact
 from tc.engine.backtest import BarFeed
 from tc.engine.strategy_source import LoadedStrategy, files_digest, load_strategy

@@ -19,11 +19,8 @@ REASON = "its process ended without closing it; closed by recovery"
 def recoverable(roots: Roots) -> list[str]:
     """Return the runs of this host that are unsealed and whose process is gone."""
     store = RunStore(roots)
-    found = []
-    for summary in store.summaries(store.run_ids()):
-        if not summary.is_sealed and summary.status == "interrupted":
-            found.append(summary.run_id)
-    return found
+    summaries = store.summaries(store.run_ids())
+    return [summary.run_id for summary in summaries if not summary.is_sealed and summary.status == "interrupted"]
 
 
 def recover_run(roots: Roots, run_id: str, clock: Clock = SYSTEM_CLOCK) -> RunResult:

@@ -10,7 +10,7 @@ from tc.data.bar_table import BarTable
 from tc.durable import Journal, protect_tree, read_artifact, read_entries, remove_tree, write_artifact
 from tc.errors import NotFound
 from tc.evidence.facts import ReportFacts, gather
-from tc.evidence.fold import Fold, fold_journal
+from tc.evidence.fold import fold_journal
 from tc.evidence.manifest import build_anchor, build_manifest
 from tc.evidence.metrics import run_metrics
 from tc.evidence.reconcile import Reconciliation, reconcile

@@ -127,7 +127,7 @@ def _repeat(run: RunDirectory, metadata: dict[str, Any], folder: Path) -> Verifi
         try:
             if not repeated.is_sealed:
                 raise ChildFailed(
-                    f"the repetition of {run.run_id} ended with exit code {child.exit_code} and no sealed run:\n{child.stderr}"
+                    f"the repetition of {run.run_id} exited {child.exit_code} and left no sealed run:\n{child.stderr}"
                 )
             digest = repeated.metadata()["result_digest"]
             difference = None

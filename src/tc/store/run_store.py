@@ -58,7 +58,7 @@ class RunStore:
     def create(self, run_id: str, metadata: dict[str, Any], *, is_exact: bool) -> RunWriter:
         """Create the directory of a new run and hold its lock.
 
-        Two starters cannot share a directory. Where `is_exact` is false a taken id gets `-2`, `-3`, …; else AlreadyExists.
+        Two starters cannot share a directory. A taken id raises AlreadyExists, or gets `-2`, `-3` where not `is_exact`.
         """
         plain_id(run_id, "run_id")
         for folder in (self.roots.runs, self.roots.locks, self.roots.anchors):

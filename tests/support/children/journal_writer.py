@@ -30,9 +30,7 @@ def main() -> None:
         command_id = f"{name}-{number}"
         os.write(1, f"? {command_id}\n".encode())
         if how == "naive":
-            os.write(
-                descriptor, f'{{"command_id":"{command_id}","text":"{"x" * (number % 900)}"}}\n'.encode()
-            )
+            os.write(descriptor, f'{{"command_id":"{command_id}","text":"{"x" * (number % 900)}"}}\n'.encode())
         else:
             journal.append("Event", number, {"command_id": command_id, "text": "x" * (number % 900)})
         os.write(1, f"! {command_id}\n".encode())
