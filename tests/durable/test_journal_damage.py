@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.sample import sampled
-from tc.durable import Journal, read_entries, tail_entries, verify_journal
+from tc.durable import Journal, JournalReader, read_entries, tail_entries, verify_journal
 from tc.durable.frame import GENESIS, LINE_BYTES_MAX, encode_line
 from tc.errors import ArtifactCorrupt, JournalCorrupt, JournalTruncated
 
@@ -239,3 +239,22 @@ def test_naive_hash_over_parsed_json_misses_flips() -> None:
         except ValueError:
             continue
     assert silent > 0
+
+
+def test_anchored_entry_without_its_newline_is_whole(subject: Subject) -> None:
+    """An entry that the anchor recorded and that lacks no more than its newline is kept, not called missing."""
+    anchor = subject.path.with_name("anchor")
+    with Journal.open(subject.path) as journal:
+        journal.write_anchor(anchor)
+    subject.path.write_bytes(CONTENT[:-1])
+    Journal.open(subject.path, anchor=anchor).close()
+    assert subject.path.read_bytes() == CONTENT
+
+
+def test_file_that_became_shorter_is_not_followed(subject: Subject) -> None:
+    """A follower whose file was cut below what it has read says so instead of reading on."""
+    with JournalReader(subject.path) as reader:
+        assert len(list(reader.entries())) == ENTRIES
+        subject.path.write_bytes(b"".join(LINES[:3]))
+        with pytest.raises(JournalCorrupt, match="shorter than what was read"):
+            list(reader.entries())

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Annotated, Any
 
 import typer
 
 from tc.cli.options import ArtifactsRoot, AsJson, RunId, RuntimeRoot
-from tc.cli.output import print_json, print_lines
+from tc.cli.output import emit, print_json, print_lines
 from tc.cli.runs import find_run
 from tc.clock import iso_utc
 from tc.durable import Entry, read_entries, tail_entries, verify_journal
@@ -39,7 +38,7 @@ def _as_json(entry: Entry) -> dict[str, Any]:
 
 
 def _print(entry: Entry, *, whole: bool, as_json: bool) -> None:
-    sys.stdout.write((json.dumps(_as_json(entry)) if as_json else _line(entry, whole=whole)) + "\n")
+    emit(json.dumps(_as_json(entry)) if as_json else _line(entry, whole=whole))
 
 
 @app.command()

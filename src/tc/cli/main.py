@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from tc.errors import TcError
@@ -26,9 +25,7 @@ def main() -> None:
         sys.stderr.write("tc: interrupted\n")
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
-        # The reader of our output has gone (`tc journal show … | head`): nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        sys.exit(0)  # the reader of our output has gone: nothing is wrong
     except Exception as error:  # noqa: BLE001 - the edge of the process: a bug is shown whole
         _report_bug(error)
 

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 
+def emit(line: str) -> None:
+    """Print one line on stdout; where its reader has gone (`… | head`), end the process quietly."""
+    try:
+        sys.stdout.write(line + "\n")
+    except BrokenPipeError:
+        # What is still buffered must not fail again while the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
 def print_json(value: Any) -> None:
     """Print one JSON document on stdout."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    emit(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
 def print_lines(lines: Iterable[str]) -> None:
     """Print lines on stdout."""
     for line in lines:
-        sys.stdout.write(line + "\n")
+        emit(line)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows in columns as wide as their widest cell."""
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     for row in [header, *rows]:
-        sys.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n")
+        emit("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import typer
@@ -119,7 +118,7 @@ def report(
     if html:
         print_lines([str(run.file(REPORT_HTML))])
     else:
-        sys.stdout.write(read_artifact(run.file(REPORT_MARKDOWN)).decode())
+        print_lines(read_artifact(run.file(REPORT_MARKDOWN)).decode().splitlines())
 
 
 @app.command()

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 from nautilus_trader.common.component import MessageBus
-from nautilus_trader.execution.messages import SubmitOrder, SubmitOrderList
+from nautilus_trader.execution.messages import SubmitOrder
 
 from tc.errors import TcError
 
@@ -47,8 +47,9 @@ class Recorder:
     """
 
     def __init__(self, sink: EntrySink, clock: Any, *, full: bool, on_fault: Callable[[], None]) -> None:
-        self._sink = sink
+        self._sink_add = sink.add
         self._on_fault = on_fault
+        self._kinds: dict[type, tuple[str, Callable[[Any], dict[str, Any]]]] = {}
         self.fault: TcError | None = None
         self._now_ns: Callable[[], int] = clock.timestamp_ns
         self._full = full
@@ -77,22 +78,27 @@ class Recorder:
 
     def on_event(self, event: Any) -> None:
         """Record one message of the bus."""
-        kind = type(event)
+        name, to_dict = self._kinds.get(type(event)) or self._learn(type(event))
+        self.counts[name] += 1
+        self._add(name, to_dict(event))
+
+    def _learn(self, kind: type) -> tuple[str, Callable[[Any], dict[str, Any]]]:
         name = kind.__name__
-        self.counts[name] = self.counts.get(name, 0) + 1
-        self._add(name, _body(kind, event))
+        known = (name, _submit_body if kind is SubmitOrder else getattr(kind, "to_dict", _described))
+        self._kinds[kind] = known
+        self.counts[name] = 0
+        return known
 
     def record(self, name: str, body: dict[str, Any]) -> None:
         """Record an entry of ours at the engine's present time."""
         self._add(name, body)
 
     def _add(self, name: str, body: dict[str, Any]) -> None:
-        if self.fault is not None:
-            return
         try:
-            self._sink.add(name, self._now_ns(), self._encode(body))
+            self._sink_add(name, self._now_ns(), self._encode(body))
         except TcError as fault:
             self.fault = fault
+            self._sink_add = _drop
             self._on_fault()
 
     def _wrapped(self, handler: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -109,20 +115,20 @@ class Recorder:
         return execute
 
     def _on_command(self, command: Any) -> None:
-        kind = type(command)
-        name = kind.__name__
-        self.counts[name] = self.counts.get(name, 0) + 1
-        body = _submit_body(command) if kind is SubmitOrder else _body(kind, command)
-        if kind is SubmitOrderList:
+        name, to_dict = self._kinds.get(type(command)) or self._learn(type(command))
+        self.counts[name] += 1
+        body = to_dict(command)
+        if name == "SubmitOrderList":
             body["orders"] = [order["client_order_id"] for order in body["orders"]]
         self._add(name, body)
 
 
-def _body(kind: type, message: Any) -> dict[str, Any]:
-    to_dict = getattr(kind, "to_dict", None)
-    if to_dict is None:
-        return {"type": kind.__name__, "text": repr(message)}
-    return to_dict(message)  # type: ignore[no-any-return]
+def _described(message: Any) -> dict[str, Any]:
+    return {"type": type(message).__name__, "text": repr(message)}
+
+
+def _drop(_entry_type: str, _ts: int, _data: bytes) -> int:
+    return 0
 
 
 def _submit_body(command: SubmitOrder) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 from tc.durable import Entry
 from tc.evidence.account import FoldedAccount
 from tc.evidence.book import FoldedBook
-from tc.evidence.order_state import CLOSED, OrderState
+from tc.evidence.double import ZERO
+from tc.evidence.order_state import CLOSED, WORKING, OrderState
 from tc.evidence.position import Contract, Fill, FoldedPosition, RoundTrip
 
 __all__ = ["NOTABLE_MAX", "Fold", "Notable", "OrderState", "fold_journal"]
@@ -39,6 +40,7 @@ _NOTABLE = frozenset(
     {"OrderDenied", "OrderRejected", "OrderModifyRejected", "OrderCancelRejected",
      "StrategyRaised", "ShutdownSystem", "TradingStateChanged", "TailRepaired"}
 )  # fmt: skip
+_COMMANDS = frozenset({"SubmitOrder", "SubmitOrderList"})
 NOTABLE_MAX = 200
 _ORDER_ID = b'"client_order_id":"'  # inside a JSON string its quotes would be escaped, so it is the key
 
@@ -56,7 +58,7 @@ class Notable(NamedTuple):
 class Fold:
     """Everything a journal's fills amount to.
 
-    `ts_last` is the engine's time (ns) at the last entry that was used, `trades_repeated` and `fills_astray` name
+    `orders_alive` lacks most orders that are closed, `has_commands` tells a full journal from one of orders alone, `ts_last` is the engine's time (ns) at the last entry that was used, `trades_repeated` and `fills_astray` name
     fills that occur twice or that are no order's.
     """
 
@@ -66,6 +68,7 @@ class Fold:
     book: FoldedBook = field(default_factory=FoldedBook)
     fills: list[Fill] = field(default_factory=list)
     orders: dict[str, OrderState] = field(default_factory=dict)
+    orders_alive: dict[str, OrderState] = field(default_factory=dict)
     trades: set[str] = field(default_factory=set)
     trades_repeated: list[str] = field(default_factory=list)
     fills_astray: list[str] = field(default_factory=list)
@@ -74,6 +77,7 @@ class Fold:
     notable_count: int = 0
     entries: int = 0
     ts_last: int = 0
+    has_commands: bool = False
     engine_state: dict[str, Any] | None = None
 
     @property
@@ -148,6 +152,7 @@ def fold_journal(entries: Iterable[Entry]) -> Fold:
             if order is not None:
                 order.refuse(_REFUSAL[kind])
         elif kind not in _NOTABLE:
+            fold.has_commands |= kind in _COMMANDS
             continue
         if kind in _NOTABLE:
             _note(fold, entry)
@@ -195,7 +200,8 @@ def _on_strategy(fold: Fold, data: dict[str, Any]) -> None:
 def _on_initialized(fold: Fold, data: dict[str, Any]) -> None:
     if data["client_order_id"] in fold.orders:
         return  # a strategy sent an id twice: the engine denies the second and keeps the first
-    fold.orders[data["client_order_id"]] = OrderState(
+    name = data["client_order_id"]
+    fold.orders[name] = fold.orders_alive[name] = OrderState(
         data["strategy_id"],
         data["instrument_id"],
         data["order_side"],
@@ -204,13 +210,26 @@ def _on_initialized(fold: Fold, data: dict[str, Any]) -> None:
         data["ts_init"],
         ",".join(data["tags"] or ()),
         bool(data["reduce_only"]),
+        fold.orders.get(data["parent_order_id"]),
     )
 
 
 def _on_updated(fold: Fold, data: dict[str, Any]) -> None:
     order = fold.orders.get(data["client_order_id"])
-    if order is not None:
-        order.update(Decimal(data["quantity"]))
+    if order is None:
+        return
+    position = None if order.parent is None else fold.positions.get(order.parent.position_id)
+    order.update(Decimal(data["quantity"]), ZERO if position is None else abs(position.quantity))
+
+
+def _on_cancel_all(fold: Fold, data: dict[str, Any]) -> None:
+    # The engine marks each order as pending and publishes nothing but the command.
+    for name, order in list(fold.orders_alive.items()):
+        if order.status in CLOSED:
+            del fold.orders_alive[name]
+        owned = order.strategy_id == data["strategy_id"] and order.instrument_id == data["instrument_id"]
+        if owned and order.status in WORKING and data["order_side"] in ("NO_ORDER_SIDE", order.side):
+            order.move("PENDING_CANCEL")
 
 
 def _on_filled(fold: Fold, data: dict[str, Any]) -> None:
@@ -233,7 +252,7 @@ def _on_filled(fold: Fold, data: dict[str, Any]) -> None:
     _check_fill(fold, data, order)
     setup, is_reduce_only = "", False
     if order is not None:
-        order.fill(quantity)
+        order.fill(quantity, fill.position_id)
         setup, is_reduce_only = order.setup, order.is_reduce_only
     contract = fold.instruments[fill.instrument_id]
     fold.book.add(fill, contract, data["trader_id"], setup, is_reduce_only=is_reduce_only)
@@ -270,5 +289,6 @@ _HANDLERS: dict[str, Callable[[Fold, dict[str, Any]], None]] = {
     "OrderInitialized": _on_initialized,
     "OrderUpdated": _on_updated,
     "OrderFilled": _on_filled,
+    "CancelAllOrders": _on_cancel_all,
     "EngineStateRecorded": _on_engine_state,
 }

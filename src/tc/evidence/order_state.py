@@ -28,24 +28,38 @@ NEXT: dict[str, frozenset[str]] = {
         "PARTIALLY_FILLED": "PENDING_UPDATE PENDING_CANCEL CANCELED EXPIRED PARTIALLY_FILLED FILLED",
     }.items()
 }
+WORKING = frozenset({"ACCEPTED", "TRIGGERED", "PENDING_CANCEL", "PENDING_UPDATE", "PARTIALLY_FILLED"})
 _PENDING = frozenset({"PENDING_UPDATE", "PENDING_CANCEL"})
 
 
 @dataclass(slots=True)
 class OrderState:
-    """An order as its events leave it."""
+    """An order as its events leave it.
+
+    `grows_with` is the entry order whose filled quantity is this order's quantity: the simulated venue ties the exits
+    of a bracket to their entry so, and announces the first fill only.
+    """
 
     strategy_id: str
     instrument_id: str
     side: str
     kind: str
-    quantity: Decimal
+    ordered: Decimal
     ts_init: int
     setup: str
     is_reduce_only: bool = False
+    parent: OrderState | None = None
     status: str = "INITIALIZED"
     filled: Decimal = ZERO
+    position_id: str = ""
+    grows_with: OrderState | None = None
     status_before_pending: str = "INITIALIZED"
+    is_overfilled: bool = False
+
+    @property
+    def quantity(self) -> Decimal:
+        """The quantity as of the last update."""
+        return self.ordered if self.grows_with is None else self.grows_with.filled
 
     def move(self, status: str) -> bool:
         """Move to a status if the present one allows it; return whether it did."""
@@ -62,13 +76,18 @@ class OrderState:
         if self.status == pending:
             self.move(self.status_before_pending)
 
-    def update(self, quantity: Decimal) -> None:
-        """Take a new quantity; an update that was pending is done."""
+    def update(self, quantity: Decimal, position: Decimal) -> None:
+        """Take a new quantity, while the parent's position is that large; an update that was pending is done."""
+        parent = self.parent if self.status != "PENDING_UPDATE" and self.is_reduce_only else None
         if self.status != "PENDING_UPDATE" or self.move(self.status_before_pending):
-            self.quantity = quantity
+            self.ordered = quantity
+            is_tied = parent is not None and quantity == parent.filled < position
+            self.grows_with = parent if is_tied else None
 
-    def fill(self, quantity: Decimal) -> None:
+    def fill(self, quantity: Decimal, position_id: str) -> None:
         """Add a filled quantity."""
+        self.position_id = position_id
         is_partial = self.filled + quantity < self.quantity
+        self.is_overfilled |= self.filled + quantity > self.quantity  # a later update may go below what is filled
         if self.move("PARTIALLY_FILLED" if is_partial else "FILLED"):
             self.filled += quantity

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
-from tc.evidence.double import ZERO, blur
+from tc.evidence.double import ZERO, blur, rounded
 from tc.evidence.fold import Fold
+from tc.evidence.order_state import WORKING
 from tc.evidence.position import FoldedPosition
 
 SCHEMA = "tc.reconciliation/v1"
@@ -20,7 +21,7 @@ PRICE_TOLERANCE = Decimal("1e-12")  # relative; averages of many fills in anothe
 ABSENT = "absent"
 _NAMES_MAX = 5
 _DIGITS_MAX = 60
-_OPEN = frozenset({"ACCEPTED", "TRIGGERED", "PENDING_CANCEL", "PENDING_UPDATE", "PARTIALLY_FILLED"})
+_RESIDUE_DECIMALS = 8  # beyond those of the currency; further ones are noise of the division
 
 Verdict = Literal["matched", "mismatched", "not_reconcilable"]
 
@@ -113,7 +114,8 @@ def _rounding_checks(fold: Fold, engine_state: dict[str, Any]) -> Iterator[Check
     for currency in sorted(fold.balances):
         total = rows.get(currency, {}).get("total")
         bound = fold.account.residue_max.get(currency, ZERO)
-        yield _number(f"rounding {currency}", "rounding", fold.account.exact[currency], total, bound)
+        exact = rounded(fold.account.exact[currency], fold.precision(currency) + _RESIDUE_DECIMALS)
+        yield _number(f"rounding {currency}", "rounding", exact, total, bound)
 
 
 def _position_checks(fold: Fold, engine_state: dict[str, Any]) -> Iterator[Check]:
@@ -156,14 +158,14 @@ def _order_checks(fold: Fold, engine_state: dict[str, Any]) -> Iterator[Check]:
     for status in sorted(mine.keys() | by_status.keys()):
         expected = Decimal(mine.get(status, 0))
         yield _number(f"orders {status}", "order_status", expected, by_status.get(status, 0), ZERO)
-    known = {name for name in fold.orders_open() if fold.orders[name].status in _OPEN}
+    known = {name for name in fold.orders_open() if fold.orders[name].status in WORKING}
     found_open = _list(orders, "open")
     yield from _names("open orders", "order_open", known, set(map(str, found_open)))
     yield _text("open orders listed", "order_open", len(known), len(found_open))
 
 
 def _fill_checks(fold: Fold) -> Iterator[Check]:
-    overfilled = [name for name, order in fold.orders.items() if order.filled > order.quantity]
+    overfilled = [name for name, order in fold.orders.items() if order.is_overfilled]
     yield _text("orders filled beyond their quantity", "fill", "", _named(overfilled))
     yield _text("fills that are no order's", "fill", "", _named(fold.fills_astray))
     yield _text("fills that occur twice", "fill", "", _named(fold.trades_repeated))

@@ -44,12 +44,12 @@ def order_section(facts: ReportFacts) -> Section:
         return Section("Orders", "orders", (Paragraph("The strategies sent no order."),))
     total = len(fold.orders)
     statuses = tuple(
-        (Cell(_word(status)), Cell(f"{count:,}", "number"), Cell(percent(count / total, 1), "number"))
+        (Cell(_word(status)), Cell.number(f"{count:,}"), Cell.number(percent(count / total, 1)))
         for status, count in fold.order_counts().items()
     )
     kinds = Counter((_word(order.kind), order.side.lower()) for order in fold.orders.values())
     kind_rows = tuple(
-        (Cell(f"{kind}, {side}"), Cell(f"{count:,}", "number"), Cell(percent(count / total, 1), "number"))
+        (Cell(f"{kind}, {side}"), Cell.number(f"{count:,}"), Cell.number(percent(count / total, 1)))
         for (kind, side), count in sorted(kinds.items())
     )
     columns = (Column("Orders", True), Column("Share", True))
@@ -107,7 +107,7 @@ def event_section(facts: ReportFacts) -> Section:
         return Section("Notable events", "events", (Paragraph(text),))
     ranked = sorted(fold.reasons.items(), key=lambda item: (-item[1], item[0]))
     counts = tuple(
-        (Cell(_event_word(kind)), Cell(reason or ABSENT), Cell(f"{count:,}", "number"))
+        (Cell(_event_word(kind)), Cell(reason or ABSENT), Cell.number(f"{count:,}"))
         for (kind, reason), count in ranked[:REASONS_MAX]
     )
     left_out = len(ranked) - len(counts)
@@ -120,7 +120,7 @@ def event_section(facts: ReportFacts) -> Section:
     rows = tuple(
         (
             Cell(moment(event.ts)),
-            Cell(f"{event.seq:,}", "number"),
+            Cell.number(f"{event.seq:,}"),
             Cell(_event_word(event.type)),
             Cell(event.text),
         )
@@ -163,13 +163,13 @@ def _order_row(fold: Fold, name: str, order: OrderState) -> tuple[Cell, ...]:
     decimals = 3 if contract is None else contract.size_precision
     return (
         Cell(moment(order.ts_init)),
-        Cell(name, "code"),
+        Cell.code(name),
         Cell(fold.strategies.get(order.strategy_id, order.strategy_id)),
         Cell(order.instrument_id),
         Cell(_word(order.side)),
         Cell(_word(order.kind)),
-        Cell(plain(order.quantity, decimals), "number"),
-        Cell(plain(order.filled, decimals), "number"),
+        Cell.number(plain(order.quantity, decimals)),
+        Cell.number(plain(order.filled, decimals)),
         Cell(_word(order.status)),
     )
 
@@ -191,14 +191,14 @@ def _trip_table(fold: Fold, trips: list[RoundTrip], note: str) -> Table:
         contract = fold.instruments[trip.instrument_id]
         cells = [
             Cell(moment(trip.ts_opened)),
-            Cell(duration((trip.ts_closed - trip.ts_opened) / NS_PER_S), "number"),
+            Cell.number(duration((trip.ts_closed - trip.ts_opened) / NS_PER_S)),
             Cell(fold.strategies.get(trip.strategy_id, trip.strategy_id)),
             Cell(trip.instrument_id),
             Cell(_side(trip.quantity)),
-            Cell(plain(abs(trip.quantity), contract.size_precision), "number"),
-            Cell(plain(trip.price_open, contract.price_precision), "number"),
-            Cell(plain(trip.price_close, contract.price_precision), "number"),
-            Cell(plain(trip.fees, decimals), "number"),
+            Cell.number(plain(abs(trip.quantity), contract.size_precision)),
+            Cell.number(plain(trip.price_open, contract.price_precision)),
+            Cell.number(plain(trip.price_close, contract.price_precision)),
+            Cell.number(plain(trip.fees, decimals)),
             _profit(trip.realized_pnl, decimals, "" if shared else trip.currency),
         ]
         if has_setup:
@@ -211,11 +211,11 @@ def _open_row(fold: Fold, position: FoldedPosition) -> tuple[Cell, ...]:
     contract = position.contract
     return (
         Cell(moment(position.ts_opened)),
-        Cell(position.position_id, "code"),
+        Cell.code(position.position_id),
         Cell(fold.strategies.get(position.strategy_id, position.strategy_id)),
         Cell(_side(position.quantity)),
-        Cell(plain(abs(position.quantity), contract.size_precision), "number"),
-        Cell(plain(position.price_open, contract.price_precision), "number"),
+        Cell.number(plain(abs(position.quantity), contract.size_precision)),
+        Cell.number(plain(position.price_open, contract.price_precision)),
         _profit(
             position.realized_pnl,
             decimals_for([position.realized_pnl], position.precision),
@@ -232,9 +232,9 @@ def _balance_table(fold: Fold) -> Table:
         start, fees = fold.starting_balances.get(currency, ZERO), fold.fees.get(currency, ZERO)
         rows.append((
             Cell(currency),
-            Cell(plain(start, decimals), "number"),
-            Cell(plain(fees, decimals), "number"),
-            Cell(plain(amount, decimals), "number"),
+            Cell.number(plain(start, decimals)),
+            Cell.number(plain(fees, decimals)),
+            Cell.number(plain(amount, decimals)),
             _profit(amount - start, decimals, ""),
         ))  # fmt: skip
     return Table(columns, tuple(rows), "Balances", "As booked by fills and fees; open positions are not in them.")

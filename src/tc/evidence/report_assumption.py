@@ -1,4 +1,4 @@
-"""What a backtest takes for granted, in sentences; each comes from the spec or, where that is gone, from the journal."""
+"""What a backtest takes for granted, in sentences; each from the spec or, where that is gone, from the journal."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from tc.evidence.facts import ReportFacts
 from tc.evidence.report_number import counted, percent, plain
 from tc.evidence.report_page import Block, Bullets, Cell, Column, Paragraph, Section, Table
 from tc.model.run_spec import Feed, RunSpec
+from tc.model.value import split_money
 from tc.model.venue import Fees, FillModel, Instrument
 
 ABSENT_VOLUME = 1_000_000_000  # what `tc.data` gives a bar whose volume nobody knows
@@ -40,8 +41,9 @@ def assumption_section(facts: ReportFacts) -> Section:
 
 def _bar_path() -> str:
     return (
-        "Prices inside a bar are not known: the engine visits open, high, low and close in that order, with a quarter of the "
-        "bar's volume at each. Buyers and sellers meet the same price; there is no spread, and no order moves the market."
+        "Prices inside a bar are not known: the engine visits open, high, low and close in that order, with a quarter "
+        "of the bar's volume at each. Buyers and sellers meet the same price: there is no spread, and no order moves "
+        "the market."
     )
 
 
@@ -55,10 +57,10 @@ def _latency(facts: ReportFacts) -> str:
         for name in ("insert", "update", "cancel")
     )
     if insert == 0:
-        return f"Latency: {parts}. Orders themselves are not delayed, changes and cancels are."
+        return f"Latency: {parts}. A market order is not delayed: it fills at the close of the same bar that caused it."
     return (
-        f"Latency: {parts}. With minutes or hours to a bar, any latency at all moves a market order from the close of the bar "
-        "that caused it to the close of the next one."
+        f"Latency: {parts}. Any latency at all moves a market order from the close of the bar that caused it to the "
+        "close of the next one."
     )
 
 
@@ -74,8 +76,8 @@ def _volume(feed: Feed) -> str:
     match feed.volume:
         case "absent":
             return (
-                f"{feed.dataset} has no volume: every bar is given {ABSENT_VOLUME:,} units, which is unlimited. Orders of any "
-                "size fill at once, so capacity cannot be judged."
+                f"{feed.dataset} has no volume: every bar is given {ABSENT_VOLUME:,} units, which is unlimited. Orders "
+                "of any size fill at once, so capacity cannot be judged."
             )
         case "quote":
             return (
@@ -101,9 +103,9 @@ def _fill_model(model: FillModel) -> str:
 
 def _account(spec: RunSpec) -> str:
     venue = spec.venue
-    held = " and ".join(venue.starting_balances)
+    held = " and ".join(_money(balance) for balance in venue.starting_balances)
     if venue.account_type == "CASH":
-        return f"A CASH account starts with {held}; nothing is borrowed and nothing sold short. Positions are {_oms(spec)}."
+        return f"A CASH account starts with {held}; nothing is borrowed or sold short. Positions are {_oms(spec)}."
     return (
         f"A MARGIN account starts with {held} at leverage {venue.leverage.normalize():f}. Positions are {_oms(spec)}. "
         "There is no forced liquidation by the venue beyond the engine's own margin check."
@@ -116,9 +118,9 @@ def _oms(spec: RunSpec) -> str:
 
 def _fees(fees: Fees) -> str:
     if fees.model == "fixed":
-        return f"Fees: {fees.commission} an order."
+        return f"Fees: {_money(str(fees.commission))} an order."
     if fees.model == "per_contract":
-        return f"Fees: {fees.commission} a contract."
+        return f"Fees: {_money(str(fees.commission))} a contract."
     return "Fees: each instrument's maker and taker rate of the traded value."
 
 
@@ -136,7 +138,7 @@ def _gaps(facts: ReportFacts) -> list[str]:
     if not missing:
         return []
     return [
-        f"{counted(missing, 'bar')} missing from the data; gaps are reported and not filled, prices jump across them."
+        f"The data lacks {counted(missing, 'bar')}, hours of a closed market included. Gaps are not filled: prices jump."
     ]
 
 
@@ -150,15 +152,20 @@ def _rates(instruments: tuple[Instrument, ...]) -> Table:
     )
     rows = tuple(
         (
-            Cell(instrument.id, "code"),
-            Cell(_rate(instrument.maker_fee), "number"),
-            Cell(_rate(instrument.taker_fee), "number"),
-            Cell(f"{instrument.price_increment:f}", "number"),
-            Cell(f"{instrument.size_increment:f}", "number"),
+            Cell.code(instrument.id),
+            Cell.number(_rate(instrument.maker_fee)),
+            Cell.number(_rate(instrument.taker_fee)),
+            Cell.number(f"{instrument.price_increment:f}"),
+            Cell.number(f"{instrument.size_increment:f}"),
         )
         for instrument in instruments
     )
     return Table(columns, rows, "Rates")
+
+
+def _money(text: str) -> str:
+    amount, currency = split_money(text)
+    return f"{amount:,f} {currency}"
 
 
 def _rate(rate: Decimal) -> str:

@@ -71,11 +71,10 @@ def price_charts(facts: ReportFacts, synthetic: frozenset[str]) -> tuple[list[Ch
 
 
 def _delivered(facts: ReportFacts) -> dict[str, BarTable]:
-    """Return the bars that the run saw: those after its last engine time were never delivered."""
-    if isinstance(facts.curve, str) or len(facts.curve.ts_event) == 0:
+    """Return the bars that the run saw; of one that ended early, those up to the last moment of its journal."""
+    if facts.metadata.get("bars") is not None and facts.metadata["bars"] == facts.metadata.get("bars_total"):
         return dict(facts.bars)
-    end_ns = int(facts.curve.ts_event[-1]) + 1
-    return {name: table.between(0, end_ns) for name, table in facts.bars.items()}
+    return {name: table.between(0, facts.fold.ts_last + 1) for name, table in facts.bars.items()}
 
 
 def _price_chart(

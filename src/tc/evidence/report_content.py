@@ -6,17 +6,11 @@ from tc.evidence.facts import ReportFacts
 from tc.evidence.report_activity import event_section, order_section, position_section
 from tc.evidence.report_assumption import assumption_section
 from tc.evidence.report_chart import equity_chart, price_charts
+from tc.evidence.report_check import check_section
+from tc.evidence.report_identity import identity_section, verify_section
 from tc.evidence.report_number import counted
-from tc.evidence.report_outcome import (
-    badges,
-    check_section,
-    headline,
-    identity_section,
-    outcome_sentence,
-    synthetic_instruments,
-    warnings,
-)
-from tc.evidence.report_page import Block, Command, Page, Paragraph, Section
+from tc.evidence.report_outcome import badges, headline, outcome_sentence, synthetic_instruments, warnings
+from tc.evidence.report_page import Block, Page, Paragraph, Section
 from tc.evidence.report_statistic import statistic_section
 
 
@@ -41,7 +35,7 @@ def build_page(facts: ReportFacts) -> Page:
             event_section(facts),
             assumption_section(facts),
             identity_section(facts),
-            _verify_section(facts),
+            verify_section(facts),
         ),
     )
 
@@ -60,12 +54,3 @@ def _chart_section(facts: ReportFacts) -> Section:
     if not charts:
         blocks.append(Paragraph("No price chart: the bars of this run were not at hand when it was closed."))
     return Section("Performance", "performance", tuple(blocks))
-
-
-def _verify_section(facts: ReportFacts) -> Section:
-    run_id = str(facts.metadata.get("run_id") or "RUN")
-    how = (
-        "This command checks that every sealed file is still the one that was sealed. Then it runs the same spec, data and code "
-        "again in a fresh process and compares the two results bit for bit."
-    )
-    return Section("Verify", "verify", (Paragraph(how), Command(f"tc verify {run_id}")))

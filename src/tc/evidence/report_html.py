@@ -1,7 +1,7 @@
 """The report of a run as one self-contained HTML page: no request leaves it, in any browser, online or not.
 
-A policy in the page itself allows the two scripts that we put in, by digest, and no connection at all. So a name or an error
-text from a run could not act even if it escaped its escaping.
+A policy in the page itself allows the two scripts that we put in, by digest, and no connection at all. So a name or
+an error text from a run could not act even if it escaped its escaping.
 """
 
 from __future__ import annotations
@@ -34,9 +34,12 @@ from tc.evidence.report_script import SCRIPT
 from tc.evidence.report_style import STYLE
 
 _ICON = (
-    "%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' rx='3' fill='%231f4b7a'/%3E"
+    "%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "%3Crect width='16' height='16' rx='3' fill='%231f4b7a'/%3E"
     "%3Cpath d='M3 11l3.5-4 2.5 2.2L13 4.6' fill='none' stroke='white' stroke-width='1.6'/%3E%3C/svg%3E"
 )
+_LEGEND = '<span class="legend"><i class="buy">\u25b2</i> Buy &ensp;<i class="sell">\u25bc</i> Sell</span>'
+_HINT = "Drag to zoom, double-click to reset"
 _NOT_PRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _SHORT_MAX = 34
 
@@ -68,7 +71,10 @@ def _plotly() -> str:
 
 def _opening(page: Page, scripts: list[str]) -> str:
     digests = " ".join(f"'sha256-{_digest(script)}'" for script in scripts) or "'none'"
-    policy = f"default-src 'none'; script-src {digests}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; script-src {digests}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
     return f"""\
 <!doctype html>
 <html lang="en">
@@ -157,9 +163,10 @@ def _block(block: Block) -> str:
 
 def _chart(chart: Chart) -> str:
     data = f"data-{chart.name}"
+    legend = _LEGEND if chart.figure["kind"] == "price" else ""
     return f"""\
 <figure class="{"synthetic" if chart.is_synthetic else "measured"}">
-<div class="title"><h3>{_text(chart.title)}</h3><span class="hint">Drag to zoom, double-click to reset</span></div>
+<div class="title"><h3>{_text(chart.title)}</h3>{legend}<span class="hint">{_HINT}</span></div>
 <div class="chart" id="{chart.name}" data-figure="{data}" style="--height: {chart.height_px}px"></div>
 <script type="application/json" id="{data}">{_json(chart.figure)}</script>
 <noscript><pre>{_text(chart.spark)}</pre></noscript>

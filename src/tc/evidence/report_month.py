@@ -28,7 +28,7 @@ def month_table(curve: EquityCurve) -> Table | None:
     for index, position in enumerate(last):
         stamp = datetime.fromtimestamp((int(curve.ts_event[position]) - 1) // 1_000_000_000, UTC)
         by_month[stamp.year, stamp.month] = levels[index], levels[index + 1]
-    columns = (Column("Year"), *(Column(month, True) for month in MONTHS), Column("Whole year", True))
+    columns = (Column("Year"), *(Column(month, True) for month in MONTHS), Column("Total", True))
     years = sorted({year for year, _ in by_month})
     return Table(columns, tuple(_row(year, by_month) for year in years), "Return by month", is_even=True)
 
@@ -41,10 +41,10 @@ def _row(year: int, by_month: dict[tuple[int, int], tuple[float, float]]) -> tup
 
 def _cell(levels: tuple[float, float] | None) -> Cell:
     if levels is None:
-        return Cell("", "number")
+        return Cell.number("")
     before, after = levels
     if before <= 0:
-        return Cell(ABSENT, "number")
+        return Cell.number(ABSENT)
     change = after / before - 1
     tone: Tone = "plain" if abs(change) < 5e-5 else "good" if change > 0 else "bad"
-    return Cell(signed_percent(change), "number", tone)
+    return Cell.number(signed_percent(change), tone)

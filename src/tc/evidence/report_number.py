@@ -17,6 +17,7 @@ MINUS = "\u2212"
 NS_PER_S = 1_000_000_000
 SIGNIFICANT_DIGITS = 6
 DECIMALS_MAX = 8
+DAYS_PER_YEAR = 365.25
 
 
 def plain(number: Number | None, decimals: int = 0) -> str:
@@ -72,6 +73,15 @@ def wall_time(text: str | None) -> str:
     if not text:
         return ABSENT
     return f"{text[:10]} {text[11:19]} UTC" if text.endswith("Z") and len(text) > 19 else text
+
+
+def days(count: float | None) -> str:
+    """Return `12.3 days`, from 100 days on whole ones, from two years on `5.2 years`."""
+    if count is None or not is_number(count):
+        return ABSENT
+    if count >= 2 * DAYS_PER_YEAR:
+        return f"{count / DAYS_PER_YEAR:.1f} years"
+    return f"{plain(count, 0 if count >= 100 else 1)} days"
 
 
 def duration(seconds: float | None) -> str:

@@ -1,55 +1,54 @@
-"""What a report says first: how the run ended, what it is, and whether its evidence holds together."""
+"""What a report says first: how the run ended and the few figures that everybody looks for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from tc.evidence.facts import ReportFacts
 from tc.evidence.position import ZERO
+from tc.evidence.reconcile import Verdict
 from tc.evidence.report_number import (
     ABSENT,
     counted,
+    days,
     decimals_for,
-    moment,
+    is_number,
     percent,
     plain,
     signed,
     signed_percent,
-    wall_time,
 )
-from tc.evidence.report_page import Badge, Block, Cell, Column, Pairs, Paragraph, Section, Table, Tone
+from tc.evidence.report_page import Badge, Cell, Paragraph, Tone
 
-BREAKS_MAX = 20
-_STATUS_TONE: dict[str, Tone] = {
+type Headline = tuple[str, Cell]
+
+VERDICT_BADGES: Mapping[Verdict, Badge] = {
+    "matched": Badge("reconciled", "good"),
+    "mismatched": Badge("does not reconcile", "bad"),
+    "not_reconcilable": Badge("not reconcilable", "warn"),
+}
+_STATUS_TONES: Mapping[str, Tone] = {
     "completed": "good",
     "failed": "bad",
     "killed": "bad",
     "safety_blocked": "bad",
 }
-_VERDICT: dict[str, Badge] = {
-    "matched": Badge("reconciled", "good"),
-    "mismatched": Badge("does not reconcile", "bad"),
-    "not_reconcilable": Badge("not reconcilable", "warn"),
-}
 
 
 def synthetic_instruments(facts: ReportFacts) -> frozenset[str]:
     """Return the instruments whose bars were generated."""
-    feeds = facts.metadata.get("data") or []
-    return frozenset(_instrument_of(feed) for feed in feeds if feed.get("synthetic"))
-
-
-def status_tone(facts: ReportFacts) -> Tone:
-    """Return how good the run's status is."""
-    return _STATUS_TONE.get(str(facts.metadata.get("status")), "warn")
+    return frozenset(str(feed["bar_type"]).rsplit("-", 4)[0] for feed in _synthetic_feeds(facts))
 
 
 def badges(facts: ReportFacts) -> tuple[Badge, ...]:
     """Return the verdicts in a word or two each, status first."""
-    found = [Badge(str(facts.metadata.get("status") or "unknown").replace("_", " "), status_tone(facts))]
-    found.append(_VERDICT[facts.reconciliation.verdict])
-    if synthetic_instruments(facts):
+    status = str(facts.metadata.get("status") or "unknown")
+    found = [
+        Badge(status.replace("_", " "), _STATUS_TONES.get(status, "warn")),
+        VERDICT_BADGES[facts.reconciliation.verdict],
+    ]
+    if _synthetic_feeds(facts):
         found.append(Badge("synthetic data", "warn"))
     return tuple(found)
 
@@ -57,9 +56,9 @@ def badges(facts: ReportFacts) -> tuple[Badge, ...]:
 def warnings(facts: ReportFacts) -> tuple[Paragraph, ...]:
     """Return what nobody may overlook."""
     found = []
-    if synthetic_instruments(facts):
-        names = ", ".join(str(feed["dataset"]) for feed in facts.metadata["data"] if feed.get("synthetic"))
-        text = f"SYNTHETIC DATA: {names} was generated, not traded. The results say nothing about a market."
+    generated = ", ".join(str(feed["dataset"]) for feed in _synthetic_feeds(facts))
+    if generated:
+        text = f"SYNTHETIC DATA: {generated} was generated, not traded. The results say nothing about a market."
         found.append(Paragraph(text, "warn"))
     if facts.reconciliation.verdict == "mismatched":
         text = f"The engine's final state and the journal disagree: {facts.reconciliation.reason}."
@@ -69,249 +68,90 @@ def warnings(facts: ReportFacts) -> tuple[Paragraph, ...]:
 
 def outcome_sentence(facts: ReportFacts) -> str:
     """Return how the run ended, in a sentence."""
-    reason = facts.metadata.get("reason")
-    return f"{_capital(str(reason))}." if reason else "The run left no word on how it ended."
+    reason = str(facts.metadata.get("reason") or "the run left no word on how it ended")
+    return f"{reason[0].upper()}{reason[1:]}{'' if reason.endswith('.') else '.'}"
 
 
-def headline(facts: ReportFacts) -> tuple[tuple[str, Cell], ...]:
-    """Return the few figures that everybody looks for."""
+def headline(facts: ReportFacts) -> tuple[Headline, ...]:
+    """Return the figures that stand above all others, each with a word beneath it."""
     equity = facts.statistics.get("equity")
-    if not equity:
-        return _headline_without_curve(facts)
+    money = _booked(facts) if not equity else _marked(facts, equity)
+    orders, fills = counted(len(facts.fold.orders), "order"), counted(len(facts.fold.fills), "fill")
+    closed = facts.statistics["trips"]["count"]
+    return *money, ("Round trips", Cell.number(f"{closed:,}", note=f"{orders}, {fills}"))
+
+
+def _marked(facts: ReportFacts, equity: Mapping[str, Any]) -> list[Headline]:
+    """Return figures of the equity curve."""
     currency = str(equity["currency"])
     decimals = decimals_for([equity["end"], equity["start"]])
-    worst = equity.get("max_drawdown")
+    net, total = equity["net_profit"], equity["total_return"]
     span = f"{plain(equity['start'], decimals)} to {plain(equity['end'], decimals)}"
-    return (
-        (
-            "Net profit",
-            _tinted(equity["net_profit"], f"{signed(equity['net_profit'], decimals)} {currency}", span),
-        ),
-        (
-            "Total return",
-            _tinted(equity["total_return"], signed_percent(equity["total_return"]), _days(equity)),
-        ),
-        (
-            "Max drawdown",
-            Cell(signed_percent(worst), "number", "plain", _drawdown_note(equity, decimals, currency)),
-        ),
-        ("Fees", Cell(f"{plain(equity['fees'], decimals)} {currency}", "number", "plain", _fee_note(equity))),
-        _sharpe(facts, equity),
-        _trips(facts),
-    )
-
-
-def identity_section(facts: ReportFacts) -> Section:
-    """Return who ran what, when, and the digests that pin it down."""
-    metadata = facts.metadata
-    code = metadata.get("code") or {}
-    interpreter = metadata.get("interpreter") or {}
-    wheels = metadata.get("wheels") or {}
-    engine = str(wheels.get("nautilus-trader", ABSENT)).split(" ")[0]
-    run = [
-        ("Run", _code(metadata.get("run_id"))),
-        ("Mode", _text(metadata.get("mode"))),
-        ("Operator", _text(metadata.get("operator"))),
-        ("Host", _text(metadata.get("host"))),
-        ("Seed", _text(metadata.get("seed"))),
-        ("Created", _text(wall_time(metadata.get("created")))),
-        ("Started", _text(wall_time(metadata.get("started")))),
-        ("Ended", _text(wall_time(metadata.get("ended")))),
-        (
-            "Software",
-            _text(
-                f"tc {code.get('version', ABSENT)}, NautilusTrader {engine}, Python {interpreter.get('python', ABSENT)}"
-            ),
-        ),
-        *((f"Label {name}", _text(value)) for name, value in sorted((metadata.get("labels") or {}).items())),
+    return [
+        ("Net profit", Cell.number(f"{signed(net, decimals)} {currency}", _tone(net), span)),
+        ("Total return", Cell.number(signed_percent(total), _tone(total), _growth(equity))),
+        ("Max drawdown", Cell.number(percent(equity["max_drawdown"]), note=_drawdown(equity, decimals))),
+        ("Fees", _fees(facts, equity)),
+        ("Sharpe ratio", Cell.number(plain(equity["sharpe"], 2), note=_sharpe(facts, equity))),
     ]
-    digests = [
-        ("Result", _code(metadata.get("result_digest"))),
-        ("Spec", _code((metadata.get("spec") or {}).get("digest"))),
-        *((f"Data {feed.get('dataset')}", _code(feed.get("fingerprint"))) for feed in metadata.get("data") or []),
-        *(
-            (f"Strategy {one.get('id')}", _code(one.get("digest"), one.get("source")))
-            for one in metadata.get("strategies") or []
-        ),
-        ("Code of tc", _code(code.get("digest"))),
-    ]
-    return Section("Identity", "identity", (Pairs(tuple(run)), Pairs(tuple(digests), "Digests")))
 
 
-def check_section(facts: ReportFacts) -> Section:
-    """Return what was checked while the run was closed, and what each check said."""
-    rows = [
-        _journal_check(facts),
-        *_reconciliation_checks(facts),
-        _delivery_check(facts),
-        *_data_checks(facts),
-        _open_check(facts),
-    ]
-    blocks: list[Block] = [Table((Column("Check"), Column("Verdict"), Column("Found")), tuple(rows))]
-    broken = facts.reconciliation.breaks
-    if broken:
-        columns = ("Break", "Class", "Journal says", "Engine says", "Difference", "Tolerance")
-        left_out = (
-            f"{len(broken) - BREAKS_MAX:,} more breaks are in reconciliation_result.json."
-            if len(broken) > BREAKS_MAX
-            else ""
-        )
-        listed = tuple(
-            (Cell(one.name, "code"), Cell(one.break_class.replace("_", " ")), *(Cell(text, "number") for text in
-             (one.expected, one.found, one.difference, one.tolerance)))
-            for one in broken[:BREAKS_MAX]
-        )  # fmt: skip
-        blocks.append(
-            Table(
-                tuple(Column(title, index > 1) for index, title in enumerate(columns)),
-                listed,
-                "Breaks",
-                left_out,
-            )
-        )
-    return Section("Checks", "checks", tuple(blocks))
-
-
-def _headline_without_curve(facts: ReportFacts) -> tuple[tuple[str, Cell], ...]:
-    """Return booked money by currency where nothing can be marked to a market."""
+def _booked(facts: ReportFacts) -> list[Headline]:
+    """Return booked money by currency, where there is no market to mark positions at."""
     fold = facts.fold
+    found: list[Headline] = []
+    for currency, balance in sorted(fold.balances.items()):
+        change = balance - fold.starting_balances.get(currency, ZERO)
+        decimals = decimals_for([balance], fold.precision(currency))
+        text = f"{signed(change, decimals)} {currency}"
+        found.append(("Booked profit", Cell.number(text, _tone(change), "open positions not marked")))
+    if not found:
+        found.append(("Net profit", Cell.number(ABSENT, note="no account was opened")))
     why = facts.curve if isinstance(facts.curve, str) else ""
-    cells: list[tuple[str, Cell]] = []
-    for currency in sorted(fold.balances):
-        change = fold.balances[currency] - fold.starting_balances.get(currency, ZERO)
-        decimals = decimals_for([fold.balances[currency]], fold.precision(currency))
-        cells.append(
-            (
-                "Booked profit",
-                _tinted(float(change), f"{signed(change, decimals)} {currency}", "open positions not marked"),
-            )
-        )
-    if not cells:
-        cells.append(("Net profit", Cell(ABSENT, "number", "plain", "no account was opened")))
-    cells.append(("Total return", Cell(ABSENT, "number", "plain", why)))
-    cells.append(("Max drawdown", Cell(ABSENT, "number", "plain", why)))
-    fees = ", ".join(
-        f"{plain(amount, decimals_for([amount]))} {currency}" for currency, amount in sorted(fold.fees.items())
-    )
-    cells.append(("Fees", Cell(fees or "0", "number")))
-    cells.append(_trips(facts))
-    return tuple(cells)
-
-
-def _sharpe(facts: ReportFacts, equity: Mapping[str, Any]) -> tuple[str, Cell]:
-    value = equity.get("sharpe")
-    reasons = facts.statistics.get("reasons") or {}
-    note = str(reasons.get("sharpe", "")) if value is None else "daily equity, annualized"
-    return "Sharpe ratio", Cell(plain(value, 2), "number", "plain", note)
-
-
-def _trips(facts: ReportFacts) -> tuple[str, Cell]:
-    count = len(facts.fold.round_trips)
-    note = f"{counted(len(facts.fold.orders), 'order')}, {counted(len(facts.fold.fills), 'fill')}"
-    return "Round trips", Cell(f"{count:,}", "number", "plain", note)
-
-
-def _days(equity: Mapping[str, Any]) -> str:
-    cagr = equity.get("cagr")
-    span = f"over {plain(equity['days'], 1)} days"
-    return span if cagr is None else f"{span}, {signed_percent(cagr)} a year"
-
-
-def _drawdown_note(equity: Mapping[str, Any], decimals: int, currency: str) -> str:
-    amount = equity.get("max_drawdown_amount")
-    if not amount:
-        return "equity never fell below a peak"
-    recovered = "recovered" if equity.get("drawdown_recovery_ts") is not None else "not recovered"
-    return f"{signed(amount, decimals)} {currency}, {recovered}"
-
-
-def _fee_note(equity: Mapping[str, Any]) -> str:
-    share = equity.get("fees_of_gross_profit")
-    return "" if share is None else f"{percent(share, 1)} of gross profit"
-
-
-def _journal_check(facts: ReportFacts) -> tuple[Cell, ...]:
-    repairs = sum(count for (kind, _), count in facts.fold.reasons.items() if kind == "TailRepaired")
-    found = f"{counted(facts.fold.entries, 'entry', 'entries')} read, every hash links to the one before"
-    if repairs:
-        found += f"; {counted(repairs, 'torn tail was', 'torn tails were')} repaired"
-    return Cell("Journal chain"), Cell("unbroken", "text", "good"), Cell(found)
-
-
-def _reconciliation_checks(facts: ReportFacts) -> list[tuple[Cell, ...]]:
-    result = facts.reconciliation
-    badge = _VERDICT[result.verdict]
-    rows: list[tuple[Cell, ...]] = [
-        (Cell("Reconciliation"), Cell(badge.text, "text", badge.tone), Cell(_capital(result.reason)))
+    return [
+        *found,
+        ("Total return", Cell.number(ABSENT, note=why)),
+        ("Max drawdown", Cell.number(ABSENT, note=why)),
+        ("Fees", Cell.number(_fees_by_currency(facts))),
     ]
-    for currency, residue in sorted(result.residue.items()):
-        bound = result.residue_bound.get(currency, ABSENT)
-        broken = any(check.name == f"balance {currency}" for check in result.breaks)
-        verdict = Cell("beyond bound", "text", "bad") if broken else Cell("within bound", "text", "good")
-        found = f"{residue} {currency} between journal and engine; bound {bound}, half a unit a fill over {counted(result.fills, 'fill')}"
-        rows.append((Cell(f"Rounding residue {currency}"), verdict, Cell(found)))
-    return rows
 
 
-def _delivery_check(facts: ReportFacts) -> tuple[Cell, ...]:
-    bars, total = facts.metadata.get("bars"), facts.metadata.get("bars_total")
-    if bars is None or total is None:
-        return (
-            Cell("Bars delivered"),
-            Cell("unknown", "text", "warn"),
-            Cell("the process that counted them is gone"),
-        )
-    if bars == total:
-        return Cell("Bars delivered"), Cell("all", "text", "good"), Cell(f"{bars:,} of {total:,}")
-    return (
-        Cell("Bars delivered"),
-        Cell("in part", "text", "warn"),
-        Cell(f"{bars:,} of {total:,}; figures cover those alone"),
-    )
+def _growth(equity: Mapping[str, Any]) -> str:
+    span = f"over {days(equity['days'])}"
+    return span if equity["cagr"] is None else f"{span}, {signed_percent(equity['cagr'])} a year"
 
 
-def _data_checks(facts: ReportFacts) -> list[tuple[Cell, ...]]:
-    rows: list[tuple[Cell, ...]] = []
-    feeds = facts.spec.data if facts.spec is not None else ()
-    enforced = {feed.bar_type for feed in feeds if feed.fingerprint is not None}
-    for feed in facts.metadata.get("data") or []:
-        verdict = Cell("as demanded", "text", "good") if feed.get("bar_type") in enforced else Cell("recorded")
-        span = f"{moment(feed.get('ts_first'))} to {moment(feed.get('ts_last'))} UTC"
-        gaps = feed.get("gaps") or 0
-        missing = f", {counted(gaps, 'bar')} missing in gaps" if gaps else ""
-        found = f"{counted(feed.get('rows') or 0, 'bar')} of {feed.get('bar_type')}, {span}{missing}"
-        rows.append((Cell(f"Data {feed.get('dataset')}"), verdict, Cell(found)))
-    return rows
+def _drawdown(equity: Mapping[str, Any], decimals: int) -> str:
+    if not equity["max_drawdown"]:
+        return "equity never fell below a peak"
+    recovered = "not recovered" if equity["drawdown_recovery_ts"] is None else "recovered"
+    return f"{signed(equity['max_drawdown_amount'], decimals)} {equity['currency']}, {recovered}"
 
 
-def _open_check(facts: ReportFacts) -> tuple[Cell, ...]:
-    orders, positions = len(facts.fold.orders_open()), len(facts.fold.positions_open)
-    if not orders and not positions:
-        return Cell("Left open"), Cell("nothing", "text", "good"), Cell("no order and no position at the end")
-    found = f"{counted(orders, 'order')} and {counted(positions, 'position')} at the end"
-    return Cell("Left open"), Cell("something", "text", "warn"), Cell(found)
+def _fees(facts: ReportFacts, equity: Mapping[str, Any]) -> Cell:
+    if equity["fees"] is None:
+        return Cell.number(_fees_by_currency(facts))
+    share = equity["fees_of_gross_profit"]
+    note = "" if share is None else f"{percent(share, 1)} of gross profit"
+    return Cell.number(f"{plain(equity['fees'], decimals_for([equity['fees']]))} {equity['currency']}", note=note)
 
 
-def _tinted(value: float | None, text: str, note: str) -> Cell:
-    tone: Tone = "plain" if not value else "good" if value > 0 else "bad"
-    return Cell(text, "number", tone, note)
+def _fees_by_currency(facts: ReportFacts) -> str:
+    paid = sorted(facts.fold.fees.items())
+    return ", ".join(f"{plain(total, decimals_for([total]))} {currency}" for currency, total in paid) or "0"
 
 
-def _text(value: object) -> Cell:
-    return Cell(ABSENT if value is None else str(value))
+def _sharpe(facts: ReportFacts, equity: Mapping[str, Any]) -> str:
+    if equity["sharpe"] is None:
+        return str(facts.statistics["reasons"].get("sharpe", ""))
+    return "daily equity, annualized"
 
 
-def _code(value: object, note: object = "") -> Cell:
-    return Cell(ABSENT) if value is None else Cell(str(value), "code", "plain", str(note or ""))
+def _synthetic_feeds(facts: ReportFacts) -> list[Mapping[str, Any]]:
+    return [feed for feed in facts.metadata.get("data") or [] if feed.get("synthetic")]
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _instrument_of(feed: Mapping[str, Any]) -> str:
-    return str(feed.get("bar_type", "")).rsplit("-", 4)[0]
-
-
-def _first(values: Sequence[Any]) -> Any:
-    return values[0] if values else None
+def _tone(number: Any) -> Tone:
+    if not is_number(number) or number == 0:
+        return "plain"
+    return "good" if number > 0 else "bad"

@@ -17,6 +17,16 @@ class Cell(NamedTuple):
     tone: Tone = "plain"
     note: str = ""
 
+    @classmethod
+    def number(cls, text: str, tone: Tone = "plain", note: str = "") -> Cell:
+        """Return a figure."""
+        return cls(text, "number", tone, note)
+
+    @classmethod
+    def code(cls, text: str, note: str = "") -> Cell:
+        """Return a name or digest that is copied rather than read."""
+        return cls(text, "code", "plain", note)
+
 
 class Column(NamedTuple):
     """A table's column; numbers are set flush right."""

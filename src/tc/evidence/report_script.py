@@ -18,22 +18,24 @@ SCRIPT = """\
 
   const axis = (extra) => ({
     gridcolor: color("grid"), linecolor: color("rule"), zeroline: false, tickfont: font(11.5, "soft"),
-    fixedrange: false, automargin: true, ...extra,
+    fixedrange: true, automargin: true, ...extra,
   });
   const timeAxis = (extra) => axis({
-    type: "date", showgrid: false, showline: true, ticks: "outside", tickcolor: color("rule"), ticklen: 4,
+    type: "date", fixedrange: false, showgrid: false, showline: true,
+    ticks: "outside", tickcolor: color("rule"), ticklen: 4,
     nticks: narrow() ? 4 : 9, hoverformat: "%Y-%m-%d %H:%M", showspikes: true, spikemode: "across", spikesnap: "cursor",
     spikethickness: 1, spikedash: "solid", spikecolor: color("faint"), ...extra,
+  });
+  const watermark = (text) => ({
+    text, xref: "paper", yref: "paper", x: .5, y: .5, showarrow: false, opacity: .2,
+    font: font(narrow() ? 26 : 58, "warn"),
   });
   const edges = (figure) => [figure.time[0], figure.time[figure.time.length - 1]];
   const layout = (figure, extra) => ({
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: font(12, "ink"), separators: ".,",
-    margin: { l: 8, r: 4, t: 30, b: 8 }, hovermode: "x unified", hoversubplots: "axis", dragmode: "zoom", showlegend: false,
-    hoverlabel: { bgcolor: color("panel"), bordercolor: color("rule"), font: font(12, "ink") },
-    legend: { orientation: "h", x: 1, xanchor: "right", y: 1.01, yanchor: "bottom", font: font(12, "soft"),
-      bgcolor: "rgba(0,0,0,0)" },
-    annotations: figure.watermark ? [{ text: figure.watermark, xref: "paper", yref: "paper", x: .5, y: .5, showarrow: false,
-      font: { family: color("sans"), size: narrow() ? 26 : 58, color: color("warn") }, opacity: .2 }] : [],
+    margin: { l: 8, r: 4, t: 12, b: 8 }, hovermode: "x unified", hoversubplots: "axis", dragmode: "zoom",
+    showlegend: false, hoverlabel: { bgcolor: color("panel"), bordercolor: color("rule"), font: font(12, "ink") },
+    annotations: figure.watermark ? [watermark(figure.watermark)] : [],
     ...extra,
   });
 
@@ -47,7 +49,6 @@ SCRIPT = """\
         hovertemplate: "%{y:.2%}<extra>Drawdown</extra>" },
     ],
     layout: layout(figure, {
-      margin: { l: 8, r: 4, t: 12, b: 8 },
       xaxis: timeAxis({ anchor: "y2", range: edges(figure) }),
       yaxis: axis({ domain: [.34, 1], tickformat: ",", nticks: 7 }),
       yaxis2: axis({ domain: [0, .27], tickformat: ".1~%", nticks: 4, rangemode: "tozero" }),
@@ -85,24 +86,26 @@ SCRIPT = """\
       side(figure, "buy"), side(figure, "sell"),
     ],
     layout: layout(figure, {
-      showlegend: true,
       xaxis: timeAxis({ rangeslider: { visible: false }, range: edges(figure) }),
       yaxis: axis({ tickformat: ",", nticks: 7, hoverformat: ",." + figure.decimals + "f" }),
     }),
   });
 
-  // Zoomed in, the prices in view fill the height and markers grow with the room they have.
+  // Zoomed in, what is in view fills the height and markers grow with the room they have.
   const follow = ({ node, figure }) => {
-    const span = node.layout.xaxis.range.map((edge) => (typeof edge === "number" ? edge : Date.parse(utc(edge))));
-    const whole = node.layout.xaxis.autorange === true;
-    const seen = figure.time.map((_, index) => index).filter((index) => figure.time[index] >= span[0] && figure.time[index] <= span[1]);
-    const size = markSize(figure, whole ? null : span);
-    if (node.data[1].marker.size !== size) Plotly.restyle(node, { "marker.size": size }, [1, 2]);
-    if (whole || seen.length === 0) return;
-    const low = Math.min(...seen.map((index) => figure.low[index]));
-    const high = Math.max(...seen.map((index) => figure.high[index]));
+    const [from, to] = node.layout.xaxis.range.map((edge) => (typeof edge === "number" ? edge : Date.parse(utc(edge))));
+    const seen = figure.time.flatMap((time, index) => (time >= from && time <= to ? [index] : []));
+    if (seen.length === 0) return;
+    const lowest = (values) => seen.reduce((least, index) => Math.min(least, values[index]), Infinity);
+    const highest = (values) => seen.reduce((most, index) => Math.max(most, values[index]), -Infinity);
+    const isPrice = figure.kind === "price";
+    const low = lowest(isPrice ? figure.low : figure.equity);
+    const high = highest(isPrice ? figure.high : figure.equity);
     const room = (high - low || 1) * .06;
-    Plotly.relayout(node, { "yaxis.range": [low - room, high + room] });
+    const change = { "yaxis.range": [low - room, high + room] };
+    if (!isPrice) change["yaxis2.range"] = [lowest(figure.drawdown) * 1.06 || -.01, 0];
+    const marks = isPrice ? { "marker.size": markSize(figure, [from, to]) } : {};
+    Plotly.update(node, marks, change, isPrice ? [1, 2] : []);
   };
   const utc = (text) => text.replace(" ", "T") + (text.length > 10 ? "Z" : "");
 
@@ -113,7 +116,6 @@ SCRIPT = """\
   const drawAll = () => charts.forEach(draw);
   charts.forEach((chart) => {
     draw(chart);
-    if (chart.figure.kind !== "price") return;
     chart.node.on("plotly_relayout", (change) => {
       if ("xaxis.range[0]" in change || "xaxis.range" in change || "xaxis.autorange" in change) follow(chart);
     });

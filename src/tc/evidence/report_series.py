@@ -60,10 +60,9 @@ def merge_bars(table: BarTable, candles_max: int = CANDLES_MAX) -> Candles:
     if len(stamps) <= candles_max:
         return Candles(stamps, table.open, table.high, table.low, table.close, None)
     step_s = next((step for step in _STEPS_S if len(_starts(stamps, step)) <= candles_max), None)
-    if step_s is None:  # centuries of bars, or a cap below what weeks can do
-        starts = np.arange(0, len(stamps), -(-len(stamps) // candles_max))
-    else:
-        starts = _starts(stamps, step_s)
+    # Centuries of bars, or a cap below what weeks can do, are merged by count.
+    by_count = np.arange(0, len(stamps), -(-len(stamps) // candles_max))
+    starts = by_count if step_s is None else _starts(stamps, step_s)
     last = np.append(starts[1:], len(stamps)) - 1
     return Candles(
         stamps[last],

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from tc.evidence.facts import ReportFacts
 from tc.evidence.report_month import month_table
 from tc.evidence.report_number import (
-    ABSENT,
+    days,
     decimals_for,
     duration,
     is_number,
@@ -80,26 +80,25 @@ _MONEY: frozenset[Style] = frozenset({"amount", "change"})
 def statistic_section(facts: ReportFacts) -> Section:
     """Return every statistic in three groups, months, and the same by strategy and by instrument."""
     statistics = facts.statistics
-    reasons = statistics.get("reasons") or {}
-    equity = statistics.get("equity")
+    reasons, equity = statistics["reasons"], statistics["equity"]
     blocks: list[Block] = []
     groups: list[Pairs] = []
     if equity:
         title = f"Return, in {equity['currency']}"
         groups += [_pairs(title, RETURN, equity, reasons), _pairs("Risk", RISK, equity, reasons)]
     else:
-        blocks.append(
-            Paragraph(f"There is no equity curve and nothing drawn from one: {reasons.get('equity', facts.curve)}.")
-        )
-    groups.append(_pairs("Round trips", TRIPS, statistics.get("trips") or {}, reasons))
+        blocks.append(Paragraph(f"There is no equity curve and nothing drawn from one: {reasons['equity']}."))
+    trips = statistics["trips"]
+    currency = trips["currency"]
+    groups.append(_pairs(f"Round trips, in {currency}" if currency else "Round trips", TRIPS, trips, reasons))
     blocks.append(Columns(tuple(groups)))
     if not isinstance(facts.curve, str):
         months = month_table(facts.curve)
         blocks += [months] if months is not None else []
-    blocks += [
-        _comparison("By strategy", "Strategy", statistics.get("by_strategy") or {}),
-        _comparison("By instrument", "Instrument", statistics.get("by_instrument") or {}),
-    ]
+    blocks.append(_comparison("By strategy", "Strategy", statistics["by_strategy"]))
+    blocks.append(_comparison("By instrument", "Instrument", statistics["by_instrument"]))
+    if len(statistics["by_currency"]) > 1:
+        blocks.append(_comparison("By currency", "Currency", statistics["by_currency"]))
     return Section("Statistics", "statistics", tuple(blocks))
 
 
@@ -107,21 +106,16 @@ def _pairs(title: str, figures: tuple[Figure, ...], values: Mapping[str, Any], r
     decimals = _decimals(figures, values)
     rows = []
     for figure in figures:
-        if figure.key not in values:
-            continue
         cell = _cell(figure, values[figure.key], decimals)
-        rows.append((figure.label, cell._replace(note=_why(figure, values, reasons)) if cell.text == ABSENT else cell))
+        missing = cell._replace(note=_why(figure.key, values, reasons))
+        rows.append((figure.label, missing if values[figure.key] is None else cell))
     return Pairs(tuple(rows), title)
 
 
-def _why(figure: Figure, values: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
-    if figure.key in reasons:
-        return str(reasons[figure.key])
-    if figure.key == "drawdown_recovery_ts" and values.get("max_drawdown"):
-        return "not by the end of the run"
-    if figure.key.startswith("drawdown"):
-        return "there was no drawdown"
-    return "no position was closed"
+def _why(key: str, values: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
+    if key in reasons:
+        return reasons[key]
+    return "not by the end of the run" if values.get("max_drawdown") else "there was no drawdown"
 
 
 def _comparison(title: str, subject: str, groups: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -129,8 +123,8 @@ def _comparison(title: str, subject: str, groups: Mapping[str, Mapping[str, Any]
     columns = (Column(subject), *(Column(figure.label, True) for figure in figures))
     rows = tuple(
         (
-            Cell(name, "code"),
-            *(_cell(figure, values.get(figure.key), _decimals(figures, values)) for figure in figures),
+            Cell.code(name),
+            *(_cell(figure, values[figure.key], _decimals(figures, values)) for figure in figures),
         )
         for name, values in groups.items()
     )
@@ -138,13 +132,13 @@ def _comparison(title: str, subject: str, groups: Mapping[str, Mapping[str, Any]
 
 
 def _decimals(figures: tuple[Figure, ...], values: Mapping[str, Any]) -> int:
-    return decimals_for([values.get(figure.key) for figure in figures if figure.style in _MONEY])
+    return decimals_for([values[figure.key] for figure in figures if figure.style in _MONEY])
 
 
 def _cell(figure: Figure, value: Any, decimals: int) -> Cell:
     text = _printed(figure.style, value, decimals)
     is_toned = figure.style in ("return", "change") and is_number(value) and value != 0
-    return Cell(text, "number", ("good" if value > 0 else "bad") if is_toned else "plain")
+    return Cell.number(text, ("good" if value > 0 else "bad") if is_toned else "plain")
 
 
 def _printed(style: Style, value: Any, decimals: int) -> str:
@@ -162,7 +156,7 @@ def _printed(style: Style, value: Any, decimals: int) -> str:
         case "count":
             return plain(value)
         case "days":
-            return f"{plain(value, 1)} days" if is_number(value) else ABSENT
+            return days(value)
         case "moment":
             return moment(value)
         case "span":

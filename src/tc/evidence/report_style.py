@@ -13,7 +13,8 @@ STYLE = """\
   --up: #a9adb3; --down: #565b63; --buy: #0b6fa8; --sell: #c2561a; --grid: #e8e4da; --shade: rgba(30, 28, 20, .16);
   --serif: Charter, "Bitstream Charter", "Iowan Old Style", "Palatino Linotype", Palatino, "Source Serif 4",
     "Liberation Serif", Georgia, serif;
-  --sans: -apple-system, BlinkMacSystemFont, "Segoe UI", Roboto, "Helvetica Neue", Arial, "Liberation Sans", sans-serif;
+  --sans: -apple-system, BlinkMacSystemFont, "Segoe UI", Roboto, "Helvetica Neue", Arial, "Liberation Sans",
+    sans-serif;
   --mono: ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, "Liberation Mono", monospace;
 }
 @media screen and (prefers-color-scheme: dark) {
@@ -30,7 +31,7 @@ STYLE = """\
 html { -webkit-text-size-adjust: 100%; scroll-behavior: smooth; }
 body {
   margin: 0; background: var(--paper); color: var(--ink);
-  font: 15px/1.55 var(--sans); font-variant-numeric: tabular-nums lining-nums; font-feature-settings: "tnum", "lnum";
+  font: 15px/1.55 var(--sans); font-variant-numeric: tabular-nums lining-nums;
 }
 .page { max-width: 1120px; margin: 0 auto; padding: 44px 32px 72px; }
 h1, h2, h3, p, dl, dd, ul, pre, figure { margin: 0; padding: 0; }
@@ -79,7 +80,10 @@ pre { padding: 13px 16px; background: var(--panel); font: 13.5px/1.5 var(--mono)
 
 figure .title { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 2px 20px; margin-bottom: 4px; }
 .synthetic h3 { color: var(--warn); }
-.hint { font-size: 12.5px; color: var(--faint); }
+.legend i { font-style: normal; font-size: 11px; }
+.legend .buy { color: var(--buy); } .legend .sell { color: var(--sell); }
+.hint, .legend { font-size: 12.5px; color: var(--faint); }
+.legend { margin-left: auto; color: var(--soft); word-spacing: .1em; }
 .chart { width: 100%; height: var(--height); }
 .chart .modebar { display: none; }
 figcaption { margin-top: 6px; font-size: 12.5px; color: var(--soft); max-width: 64em; }
@@ -105,8 +109,8 @@ td.short { white-space: nowrap; }
 tbody tr:hover { background: var(--panel); }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 30px 44px; }
 .pairs h3 { padding-bottom: 7px; }
-.pairs .row { display: flex; justify-content: space-between; gap: 20px; padding: 5px 0; border-bottom: 1px solid var(--rule);
-  font-size: 13.5px; }
+.pairs .row { display: flex; justify-content: space-between; gap: 20px; padding: 5px 0;
+  border-bottom: 1px solid var(--rule); font-size: 13.5px; }
 .pairs .row:first-of-type { border-top: 1px solid var(--rule); }
 .pairs dt { color: var(--soft); flex: none; max-width: 55%; }
 .pairs dd { text-align: right; overflow-wrap: anywhere; min-width: 0; }
@@ -115,7 +119,8 @@ tbody tr:hover { background: var(--panel); }
 .pairs.wide dt { width: 200px; }
 .pairs.wide dd { text-align: left; }
 .good-text { color: var(--good); } .bad-text { color: var(--bad); } .warn-text { color: var(--warn); }
-footer { margin-top: 64px; padding-top: 12px; border-top: 1px solid var(--rule); font-size: 12.5px; color: var(--faint); }
+footer { margin-top: 64px; padding-top: 12px; border-top: 1px solid var(--rule); font-size: 12.5px;
+  color: var(--faint); }
 
 @media (max-width: 640px) {
   .page { padding: 22px 18px 48px; }
@@ -128,7 +133,9 @@ footer { margin-top: 64px; padding-top: 12px; border-top: 1px solid var(--rule);
   .headline dd.value { font-size: 19px; }
   .headline dd.value small { font-size: 11.5px; }
   section { margin-top: 44px; }
-  .hint { display: none; }
+  .legend i { font-style: normal; font-size: 11px; }
+.legend .buy { color: var(--buy); } .legend .sell { color: var(--sell); }
+.hint { display: none; }
   .chart { height: calc(var(--height) * .8); }
   .pairs.wide .row { display: block; }
   .pairs.wide dt { width: auto; max-width: none; }
@@ -137,13 +144,15 @@ footer { margin-top: 64px; padding-top: 12px; border-top: 1px solid var(--rule);
   @page { margin: 16mm 14mm; }
   body { font-size: 10pt; background: #fff; }
   .page { max-width: none; padding: 0; }
-  .contents, .hint { display: none; }
+  .contents, .legend i { font-style: normal; font-size: 11px; }
+.legend .buy { color: var(--buy); } .legend .sell { color: var(--sell); }
+.hint { display: none; }
   section { margin-top: 30px; }
   figure, .columns > *, tr { break-inside: avoid; }
   h2, h3, caption { break-after: avoid; }
   .scroll { overflow: visible; }
   table { font-size: 8pt; }
   th, td { padding-right: 8px; }
-  .badge, .loud, pre { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
+  .badge, .loud, pre { print-color-adjust: exact; }
 }
 """
