@@ -36,8 +36,8 @@ ONLY_IN = {
 }
 MODULE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
-CLOCK_CALLS = {("time", "time"), ("time", "time_ns"), ("time", "monotonic"), ("time", "monotonic_ns"),
-               ("time", "sleep"), ("datetime", "now"), ("datetime", "utcnow"), ("uuid", "uuid4"), ("uuid", "uuid1")}  # fmt: skip
+CLOCK_CALLS = {("time", name) for name in ("time", "time_ns", "monotonic", "monotonic_ns", "sleep")}
+CLOCK_CALLS |= {("datetime", "now"), ("datetime", "utcnow"), ("uuid", "uuid4"), ("uuid", "uuid1")}
 _DISK_NAMES = "fsync fdatasync rename replace link unlink truncate ftruncate write mkdir rmdir remove chmod"
 DISK_CALLS = {("os", name) for name in _DISK_NAMES.split()}
 DISK_METHODS = {

@@ -7,13 +7,13 @@ import subprocess
 import sys
 
 import pytest
-from tc.cli.app import build_app
-from tc.store.run_directory import RUN_SPEC
 from typer.main import get_command
 
 from support.market import PROJECT
 from support.run_lab import Lab
 from support.sealed_run import make_sealed_run
+from tc.cli.app import build_app
+from tc.store.run_directory import RUN_SPEC
 
 
 def commands() -> list[str]:

@@ -69,6 +69,12 @@ def has_network_block_device() -> bool:
     return tools and Path("/dev/fuse").exists() and has_ext4()
 
 
+@functools.cache
+def chromium() -> str | None:
+    """Return the browser that page tests drive, if there is one."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
 def _can_loop_mount(maker: str, options: list[str], size: str) -> bool:
     if not has_root() or shutil.which(maker) is None:
         return False
@@ -96,4 +102,5 @@ _PROBES = {
     "xfs": has_xfs,
     "immutable flag": has_immutable_flag,
     "network block device": has_network_block_device,
+    "chromium": lambda: chromium() is not None,
 }

@@ -58,6 +58,7 @@ class Scenario:
     traders: int = 1
     bars: int = 600
     volume: float = 100.0
+    journal: str = "full"
     seed: int = 1
 
 
@@ -148,7 +149,7 @@ def _document(scenario: Scenario) -> dict[str, Any]:
         "data": [{"dataset": "lab", "bar_type": kind, "volume": "base"} for kind in bar_types.values()],
         "strategies": strategies,
         "risk": dict.fromkeys(UNLIMITED, "unlimited"),
-        "observability": {"log_level": "OFF"},
+        "observability": {"log_level": "OFF", "journal": scenario.journal},
     }
 
 
@@ -162,3 +163,110 @@ def _bars(scenario: Scenario, instrument: dict[str, Any], number: int) -> BarTab
     low = (np.minimum(open_, close) * 0.9997).round(decimals)
     stamps = START_NS + MINUTE_NS * np.arange(1, scenario.bars + 1)
     return BarTable.of(stamps, open_, high, low, close, np.full(scenario.bars, scenario.volume))
+
+
+class JournalLab:
+    """Writes the entries of a made-up run: a venue, instruments, and orders that fill at once."""
+
+    def __init__(
+        self,
+        *balances: str,
+        account_type: str = "MARGIN",
+        base_currency: str | None = None,
+        currencies: dict[str, int] | None = None,
+    ) -> None:
+        self.entries: list[Entry] = []
+        self.count = 0
+        self.add(
+            "VenueConfigured",
+            0,
+            account_type=account_type,
+            base_currency=base_currency,
+            starting_balances=list(balances),
+            currencies=currencies or {"USDT": 8, "BTC": 8, "USD": 2, "EUR": 2, "JPY": 0},
+        )
+
+    def add(self, entry_type: str, ts: int, **data: Any) -> None:
+        """Add any entry."""
+        self.entries.append(entry_of(len(self.entries) + 1, ts, entry_type, data))
+
+    def instrument(self, document: dict[str, Any]) -> str:
+        """Add one of the instruments above; return its id."""
+        inverse = bool(document.get("inverse"))
+        self.add(
+            "InstrumentAdded",
+            0,
+            instrument_id=document["id"],
+            kind=document["kind"],
+            base_currency=document["base_currency"],
+            quote_currency=document["quote_currency"],
+            settlement_currency=document["base_currency" if inverse else "quote_currency"],
+            inverse=inverse,
+            multiplier=document.get("multiplier", "1"),
+            price_precision=len(document["price_increment"].partition(".")[2]),
+            size_precision=len(document["size_increment"].partition(".")[2]),
+        )
+        return str(document["id"])
+
+    def fill(
+        self,
+        instrument_id: str,
+        quantity: str,
+        price: str,
+        *,
+        ts: int,
+        commission: str = "0 USDT",
+        position_id: str | None = None,
+        strategy_id: str = "Desk-001",
+        tags: list[str] | None = None,
+    ) -> str:
+        """Add an order and its one fill; a negative quantity sells. Return the order's id."""
+        self.count += 1
+        name = f"O-{self.count}"
+        common = {
+            "client_order_id": name,
+            "instrument_id": instrument_id,
+            "strategy_id": strategy_id,
+            "trader_id": "TC-001",
+            "order_side": "SELL" if quantity.startswith("-") else "BUY",
+        }
+        size = quantity.lstrip("-")
+        self.add("OrderInitialized", ts, **common, order_type="MARKET", quantity=size, ts_init=ts, tags=tags,
+                 reduce_only=False, parent_order_id=None)  # fmt: skip
+        self.add("SubmitOrder", ts, **common)
+        self.add("OrderSubmitted", ts, **common)
+        self.add("OrderFilled", ts, **common, ts_event=ts, last_qty=size, last_px=price, commission=commission,
+                 position_id=position_id or f"{instrument_id}-{strategy_id}", liquidity_side="TAKER",
+                 trade_id=f"T-{self.count}")  # fmt: skip
+        return name
+
+    def fold(self) -> Fold:
+        """Return the entries folded."""
+        return fold_journal(self.entries)
+
+
+def state_of(fold: Fold) -> dict[str, Any]:
+    """Return the final state that an engine which agrees with the fold would record."""
+    return {
+        "balances": [
+            {"currency": currency, "total": str(total), "locked": "0", "free": str(total)}
+            for currency, total in sorted(fold.balances.items())
+        ],
+        "positions": [
+            {
+                "position_id": position.position_id,
+                "instrument_id": position.contract.instrument_id,
+                "strategy_id": position.strategy_id,
+                "side": "LONG" if position.quantity > 0 else "SHORT",
+                "signed_qty": str(position.quantity),
+                "quantity": str(abs(position.quantity)),
+                "avg_px_open": repr(position.average_open),
+                "realized_pnl": str(position.realized_pnl),
+                "currency": position.contract.settlement_currency,
+                "ts_opened": position.ts_opened,
+            }
+            for position in fold.positions_open
+        ],
+        "positions_closed": len(fold.round_trips),
+        "orders": {"total": len(fold.orders), "by_status": fold.order_counts(), "open": []},
+    }

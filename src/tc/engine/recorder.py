@@ -47,7 +47,7 @@ class Recorder:
     """
 
     def __init__(self, sink: EntrySink, clock: Any, *, full: bool, on_fault: Callable[[], None]) -> None:
-        self._sink_add = sink.add
+        self._sink_add: Callable[[str, int, bytes], int] = sink.add
         self._on_fault = on_fault
         self._kinds: dict[type, tuple[str, Callable[[Any], dict[str, Any]]]] = {}
         self.fault: TcError | None = None

@@ -58,8 +58,9 @@ class Notable(NamedTuple):
 class Fold:
     """Everything a journal's fills amount to.
 
-    `orders_alive` lacks most orders that are closed, `has_commands` tells a full journal from one of orders alone, `ts_last` is the engine's time (ns) at the last entry that was used, `trades_repeated` and `fills_astray` name
-    fills that occur twice or that are no order's.
+    `orders_alive` lacks most of the closed orders, `trades_repeated` and `fills_astray` name fills that occur twice
+    or that are no order's. `ts_last` is the engine's time (ns) at the last entry that was used, `has_commands` tells
+    a full journal from one of orders alone.
     """
 
     venue: dict[str, Any] = field(default_factory=dict)

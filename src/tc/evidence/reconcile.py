@@ -152,7 +152,9 @@ def _order_checks(fold: Fold, engine_state: dict[str, Any]) -> Iterator[Check]:
     orders = orders if isinstance(orders, dict) else {}
     by_status = orders.get("by_status")
     by_status = by_status if isinstance(by_status, dict) else {}
-    mine = fold.order_counts()
+    mine: dict[str, Any] = dict(fold.order_counts())
+    if not fold.has_commands:  # then nothing tells which orders a cancel of all had reached
+        mine, by_status = _merged(mine), _merged(by_status)
     total = Decimal(len(fold.orders))
     yield _number("orders", "order_count", total, orders.get("total"), ZERO)
     for status in sorted(mine.keys() | by_status.keys()):
@@ -162,6 +164,16 @@ def _order_checks(fold: Fold, engine_state: dict[str, Any]) -> Iterator[Check]:
     found_open = _list(orders, "open")
     yield from _names("open orders", "order_open", known, set(map(str, found_open)))
     yield _text("open orders listed", "order_open", len(known), len(found_open))
+
+
+def _merged(counts: dict[str, Any]) -> dict[str, Any]:
+    """Return counts with all working orders under one name; as they are if one is no number."""
+    working = [_decimal(count) for status, count in counts.items() if status in WORKING]
+    numbers = [number for number in working if number is not None]
+    if len(numbers) < len(working):
+        return counts
+    others = {status: count for status, count in counts.items() if status not in WORKING}
+    return {**others, "working": sum(numbers, ZERO)}
 
 
 def _fill_checks(fold: Fold) -> Iterator[Check]:

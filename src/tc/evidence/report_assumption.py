@@ -137,9 +137,7 @@ def _gaps(facts: ReportFacts) -> list[str]:
     missing = sum(feed.get("gaps") or 0 for feed in facts.metadata.get("data") or [])
     if not missing:
         return []
-    return [
-        f"The data lacks {counted(missing, 'bar')}, hours of a closed market included. Gaps are not filled: prices jump."
-    ]
+    return [f"The data lacks {counted(missing, 'bar')}, closed markets included. Gaps are not filled, prices jump."]
 
 
 def _rates(instruments: tuple[Instrument, ...]) -> Table:

@@ -46,7 +46,7 @@ def _reconciliation(facts: ReportFacts) -> list[Row]:
     for currency, residue in sorted(result.residue.items()):
         is_broken = any(check.name == f"balance {currency}" for check in result.breaks)
         bound = result.residue_bound.get(currency, ABSENT)
-        found = f"{residue} {currency} between engine and journal over {counted(result.fills, 'fill')}; bound {bound}"
+        found = f"{residue} {currency} over {counted(result.fills, 'fill')}; bound {bound}"
         check = f"Rounding residue {currency}"
         rows.append(
             _row(check, "beyond bound", "bad", found) if is_broken else _row(check, "within bound", "good", found)
@@ -69,7 +69,7 @@ def _data(facts: ReportFacts, feed: Mapping[str, Any]) -> Row:
     span = f"{moment(feed.get('ts_first'))} to {moment(feed.get('ts_last'))} UTC"
     found = f"{counted(feed.get('rows') or 0, 'bar')} of {feed.get('bar_type')}, {span}"
     if feed.get("gaps"):
-        found += f"; {counted(feed['gaps'], 'bar')} missing, hours of a closed market included"
+        found += f"; {counted(feed['gaps'], 'bar')} missing, closed markets included"
     check = f"Data {feed.get('dataset')}"
     if is_demanded:
         return _row(check, "as the spec demands", "good", found)

@@ -82,12 +82,14 @@ SCRIPT = """\
     data: [
       { type: "candlestick", name: "Price", x: figure.time, open: figure.open, high: figure.high, low: figure.low,
         close: figure.close, increasing: { line: { color: color("up"), width: 1 }, fillcolor: color("up") },
-        decreasing: { line: { color: color("down"), width: 1 }, fillcolor: color("down") }, whiskerwidth: 0 },
+        decreasing: { line: { color: color("down"), width: 1 }, fillcolor: color("down") }, whiskerwidth: 0,
+        hovertemplate: ["open", "high", "low", "close"].map((name) => `${name} %{${name}:,.${figure.decimals}f}`)
+          .join("<br>") + "<extra></extra>" },
       side(figure, "buy"), side(figure, "sell"),
     ],
     layout: layout(figure, {
       xaxis: timeAxis({ rangeslider: { visible: false }, range: edges(figure) }),
-      yaxis: axis({ tickformat: ",", nticks: 7, hoverformat: ",." + figure.decimals + "f" }),
+      yaxis: axis({ tickformat: ",", nticks: 7 }),
     }),
   });
 
@@ -111,7 +113,7 @@ SCRIPT = """\
 
   const draw = (chart) => {
     const { data, layout: shape } = { equity, price }[chart.figure.kind](chart.figure);
-    return Plotly.react(chart.node, data, shape, { responsive: true, displayModeBar: false, displaylogo: false });
+    return Plotly.react(chart.node, data, shape, { responsive: true, displayModeBar: false, showTips: false });
   };
   const drawAll = () => charts.forEach(draw);
   charts.forEach((chart) => {
