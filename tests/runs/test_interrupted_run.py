@@ -92,3 +92,21 @@ def test_recovery_of_a_sealed_run_is_refused(lab) -> None:
     """A sealed run needs no recovery: exit 2, nothing changed."""
     lab.run("sealed-one")
     assert lab.tc("runs", "recover", "sealed-one").returncode == 2
+
+
+@pytest.mark.parametrize("lost", [["manifest.json"], ["manifest.json", "report.html", "metrics.json"]])
+def test_a_seal_that_was_interrupted_is_finished_as_it_was_meant(lost, lab, tmp_path) -> None:
+    """Killed after the journal said how the run ended: recovery seals that ending, with one RunEnded, and it verifies."""
+    from tc.durable import unprotect_tree
+
+    run_id = f"half-sealed-{len(lost)}"
+    lab.run(run_id)
+    unprotect_tree(lab.file(run_id, "."))
+    for name in lost:
+        lab.file(run_id, name).unlink()
+    assert lab.listed()[run_id]["status"] == "interrupted"
+    assert lab.tc("runs", "recover", run_id).returncode == 0
+    assert lab.listed()[run_id]["status"] == "completed"
+    types = [json.loads(line)["type"] for line in lab.file(run_id, "journal.jsonl").read_bytes().splitlines()]
+    assert types.count("RunEnded") == 1
+    assert lab.tc("verify", run_id).returncode == 0

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+
 from tc.data.bar_table import BarTable
 from tc.durable import Entry
 from tc.engine.backtest import BacktestOutcome, BarFeed, Controls, run_backtest

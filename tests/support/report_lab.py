@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import numpy as np
+
 from support.market import PROJECT
 from tc.data.bar_table import BarTable
 from tc.durable import Entry
@@ -134,9 +135,7 @@ class PageReader(HTMLParser):
         return sum(1 for name, _ in self.elements if name == tag)
 
 
-def _entries(
-    table: BarTable, trades: int, step: int, strategy: str, events: list[tuple[str, Body]]
-) -> Iterator[Entry]:
+def _entries(table: BarTable, trades: int, step: int, strategy: str, events: list[tuple[str, Body]]) -> Iterator[Entry]:
     opening: list[tuple[str, Body]] = [
         ("VenueConfigured", {
             "venue": "BINANCE", "account_type": "MARGIN", "oms_type": "NETTING", "base_currency": None,

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 from tc.durable import Entry
 from tc.evidence.account import FoldedAccount
 from tc.evidence.book import FoldedBook
-from tc.evidence.double import ZERO
 from tc.evidence.order_state import CLOSED, WORKING, OrderState
 from tc.evidence.position import Contract, Fill, FoldedPosition, RoundTrip
 
@@ -217,10 +216,8 @@ def _on_initialized(fold: Fold, data: dict[str, Any]) -> None:
 
 def _on_updated(fold: Fold, data: dict[str, Any]) -> None:
     order = fold.orders.get(data["client_order_id"])
-    if order is None:
-        return
-    position = None if order.parent is None else fold.positions.get(order.parent.position_id)
-    order.update(Decimal(data["quantity"]), ZERO if position is None else abs(position.quantity))
+    if order is not None:
+        order.update(Decimal(data["quantity"]))
 
 
 def _on_cancel_all(fold: Fold, data: dict[str, Any]) -> None:
@@ -253,7 +250,7 @@ def _on_filled(fold: Fold, data: dict[str, Any]) -> None:
     _check_fill(fold, data, order)
     setup, is_reduce_only = "", False
     if order is not None:
-        order.fill(quantity, fill.position_id)
+        order.fill(quantity)
         setup, is_reduce_only = order.setup, order.is_reduce_only
     contract = fold.instruments[fill.instrument_id]
     fold.book.add(fill, contract, data["trader_id"], setup, is_reduce_only=is_reduce_only)

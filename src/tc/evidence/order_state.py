@@ -51,7 +51,6 @@ class OrderState:
     parent: OrderState | None = None
     status: str = "INITIALIZED"
     filled: Decimal = ZERO
-    position_id: str = ""
     grows_with: OrderState | None = None
     status_before_pending: str = "INITIALIZED"
     is_overfilled: bool = False
@@ -76,17 +75,17 @@ class OrderState:
         if self.status == pending:
             self.move(self.status_before_pending)
 
-    def update(self, quantity: Decimal, position: Decimal) -> None:
-        """Take a new quantity, while the parent's position is that large; an update that was pending is done."""
-        parent = self.parent if self.status != "PENDING_UPDATE" and self.is_reduce_only else None
-        if self.status != "PENDING_UPDATE" or self.move(self.status_before_pending):
-            self.ordered = quantity
-            is_tied = parent is not None and quantity == parent.filled < position
-            self.grows_with = parent if is_tied else None
+    def update(self, quantity: Decimal) -> None:
+        """Take a new quantity; an update that was pending is done."""
+        was_asked = self.status == "PENDING_UPDATE"
+        if was_asked and not self.move(self.status_before_pending):
+            return
+        parent = self.parent if self.is_reduce_only and not was_asked else None
+        is_tied = parent is not None and quantity == parent.filled
+        self.ordered, self.grows_with = quantity, parent if is_tied else None
 
-    def fill(self, quantity: Decimal, position_id: str) -> None:
+    def fill(self, quantity: Decimal) -> None:
         """Add a filled quantity."""
-        self.position_id = position_id
         is_partial = self.filled + quantity < self.quantity
         self.is_overfilled |= self.filled + quantity > self.quantity  # a later update may go below what is filled
         if self.move("PARTIALLY_FILLED" if is_partial else "FILLED"):

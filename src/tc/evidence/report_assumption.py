@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from tc.evidence.facts import ReportFacts
 from tc.evidence.report_number import counted, percent, plain
-from tc.evidence.report_page import Block, Bullets, Cell, Column, Paragraph, Section, Table
+from tc.evidence.report_page import Block, Bullets, Cell, Column, Section, Table
 from tc.model.run_spec import Feed, RunSpec
 from tc.model.value import split_money
 from tc.model.venue import Fees, FillModel, Instrument
@@ -17,25 +17,20 @@ NS_PER_MS = 1_000_000
 
 def assumption_section(facts: ReportFacts) -> Section:
     """Return everything that stands between this result and a market."""
-    items = [_bar_path(), _latency(facts)]
-    blocks: list[Block] = []
-    if facts.spec is None:
-        items.append("The run spec could not be read: fees, fill model and volume are not restated here.")
+    spec = facts.spec
+    items = [_bar_path()]
+    if spec is not None or facts.fold.venue:
+        items.append(_latency(facts))
+    if spec is None:
+        items.append("The run spec could not be read: what it says of fees, fills and volume is missing here.")
     else:
-        spec = facts.spec
         items += [_volume(feed) for feed in spec.data]
-        items += [
-            _fill_model(spec.venue.fill_model),
-            _account(spec),
-            _fees(spec.venue.fees),
-            *_financing(spec.instruments),
-        ]
+        items += [_fill_model(spec.venue.fill_model), _account(spec), _fees(spec.venue.fees)]
+        items += _financing(spec.instruments)
     items += _gaps(facts)
-    blocks.append(Bullets(tuple(items)))
-    if facts.spec is not None and facts.spec.venue.fees.model == "maker_taker":
-        blocks.append(_rates(facts.spec.instruments))
-    if not facts.fold.venue:
-        blocks.insert(0, Paragraph("The run ended before a venue was set up; this is what it would have assumed."))
+    blocks: list[Block] = [Bullets(tuple(items))]
+    if spec is not None and spec.venue.fees.model == "maker_taker":
+        blocks.append(_rates(spec.instruments))
     return Section("Assumptions", "assumptions", tuple(blocks))
 
 

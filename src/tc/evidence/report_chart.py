@@ -12,7 +12,7 @@ from tc.evidence.facts import ReportFacts
 from tc.evidence.position import Contract
 from tc.evidence.report_number import counted, decimals_for, duration, moment, plain, signed_percent
 from tc.evidence.report_page import Chart
-from tc.evidence.report_series import Candles, Markers, merge_bars, merge_fills, spark, thin_curve
+from tc.evidence.report_series import CANDLES_MAX, Candles, Markers, merge_bars, merge_fills, spark, thin_curve
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 PRICE_CHARTS_MAX = 6
 CANDLES_TOTAL_MAX = 3_000
 SYNTHETIC = "SYNTHETIC DATA"
-_CANDLES_MAX = 1_500
 _NS_PER_MS = 1_000_000
 _RETURN_DECIMALS = 6
 
@@ -62,7 +61,7 @@ def price_charts(facts: ReportFacts, synthetic: frozenset[str]) -> tuple[list[Ch
         if fill.instrument_id in fills:
             fills[fill.instrument_id] += 1
     busiest = sorted(tables, key=lambda name: (-fills[name], name))[:PRICE_CHARTS_MAX]
-    candles_max = min(_CANDLES_MAX, CANDLES_TOTAL_MAX // max(len(busiest), 1))
+    candles_max = min(CANDLES_MAX, CANDLES_TOTAL_MAX // max(len(busiest), 1))
     charts = [
         _price_chart(facts, name, f"price-{number}", tables[name], candles_max, is_synthetic=name in synthetic)
         for number, name in enumerate(busiest, start=1)

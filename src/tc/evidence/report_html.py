@@ -10,7 +10,6 @@ import base64
 import hashlib
 import html
 import json
-import re
 from functools import cache
 from importlib import resources
 
@@ -32,6 +31,7 @@ from tc.evidence.report_page import (
 )
 from tc.evidence.report_script import SCRIPT
 from tc.evidence.report_style import STYLE
+from tc.evidence.report_text import printable
 
 _ICON = (
     "%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
@@ -40,7 +40,6 @@ _ICON = (
 )
 _LEGEND = '<span class="legend"><i class="buy">\u25b2</i> Buy &ensp;<i class="sell">\u25bc</i> Sell</span>'
 _HINT = "Drag to zoom, double-click to reset"
-_NOT_PRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _SHORT_MAX = 34
 
 
@@ -220,7 +219,7 @@ def _tone(cell: Cell) -> str:
 
 def _text(text: str) -> str:
     """Return text that a browser shows as it is, inside an element or a quoted attribute."""
-    return html.escape(_NOT_PRINTABLE.sub("\ufffd", text))
+    return html.escape(printable(text))
 
 
 def _json(figure: object) -> str:

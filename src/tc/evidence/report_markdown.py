@@ -19,10 +19,10 @@ from tc.evidence.report_page import (
     Section,
     Table,
 )
+from tc.evidence.report_text import printable
 
 # A name must never become markup: neither Markdown's own nor the HTML that Markdown lets through.
 _MARKUP = re.compile(r"[\\`*\[\]<>|#~]|(?<!\w)_|_(?!\w)")
-_NOT_PRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def render_markdown(facts: ReportFacts) -> bytes:
@@ -58,7 +58,7 @@ def _block(block: Block) -> str:
         case Bullets():
             return "\n".join(f"- {_text(item)}" for item in block.items)
         case Command():
-            return f"```sh\n{_line(block.text)}\n```"
+            return f"```sh\n{printable(block.text)}\n```"
         case Table():
             return _table(block)
         case Pairs():
@@ -94,13 +94,11 @@ def _cell(cell: Cell) -> str:
 
 def _text(text: str) -> str:
     """Return text that Markdown prints as it is, on one line."""
-    return _MARKUP.sub(lambda match: "&lt;" if match[0] == "<" else f"\\{match[0]}", _line(text).replace("&", "&amp;"))
+    return _MARKUP.sub(
+        lambda match: "&lt;" if match[0] == "<" else f"\\{match[0]}", printable(text).replace("&", "&amp;")
+    )
 
 
 def _code(text: str) -> str:
     """Return text in code type; a bar would end a table's cell and a backtick the code."""
-    return f"`{_line(text).replace('`', chr(39)).replace('|', '/')}`" if text else ""
-
-
-def _line(text: str) -> str:
-    return _NOT_PRINTABLE.sub(" ", text)
+    return f"`{printable(text).replace('`', chr(39)).replace('|', '/')}`" if text else ""

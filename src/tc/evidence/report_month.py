@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from tc.evidence.equity import EquityCurve
-from tc.evidence.report_number import ABSENT, signed_percent
+from tc.evidence.report_number import ABSENT, NS_PER_S, signed_percent
 from tc.evidence.report_page import Cell, Column, Table, Tone
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -26,7 +26,7 @@ def month_table(curve: EquityCurve) -> Table | None:
     levels = [curve.starting_equity, *curve.equity[last].tolist()]
     by_month: dict[tuple[int, int], tuple[float, float]] = {}
     for index, position in enumerate(last):
-        stamp = datetime.fromtimestamp((int(curve.ts_event[position]) - 1) // 1_000_000_000, UTC)
+        stamp = datetime.fromtimestamp((int(curve.ts_event[position]) - 1) // NS_PER_S, UTC)
         by_month[stamp.year, stamp.month] = levels[index], levels[index + 1]
     columns = (Column("Year"), *(Column(month, True) for month in MONTHS), Column("Total", True))
     years = sorted({year for year, _ in by_month})
@@ -47,4 +47,4 @@ def _cell(levels: tuple[float, float] | None) -> Cell:
         return Cell.number(ABSENT)
     change = after / before - 1
     tone: Tone = "plain" if abs(change) < 5e-5 else "good" if change > 0 else "bad"
-    return Cell.number(signed_percent(change), tone)
+    return Cell.number(signed_percent(change, 2), tone)

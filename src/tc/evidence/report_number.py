@@ -15,7 +15,7 @@ type Number = int | float | Decimal
 ABSENT = "\u2013"
 MINUS = "\u2212"
 NS_PER_S = 1_000_000_000
-SIGNIFICANT_DIGITS = 6
+SIGNIFICANT_DIGITS = 5
 DECIMALS_MAX = 8
 DAYS_PER_YEAR = 365.25
 
@@ -36,13 +36,13 @@ def signed(number: Number | None, decimals: int = 0) -> str:
     return f"+{text}" if text[0] not in MINUS + ABSENT and text.strip("0.,") else text
 
 
-def percent(fraction: Number | None, decimals: int = 2) -> str:
-    """Return a fraction as `12.34%`; past 10,000% without decimals."""
+def percent(fraction: Number | None, decimals: int | None = None) -> str:
+    """Return a fraction as `12.34%`, below 0.1% as `0.0123%`, past 10,000% without decimals, or as `decimals` says."""
     return _percent(plain, fraction, decimals)
 
 
-def signed_percent(fraction: Number | None, decimals: int = 2) -> str:
-    """Return a fraction as `+12.34%`."""
+def signed_percent(fraction: Number | None, decimals: int | None = None) -> str:
+    """Return a fraction as `+12.34%`, with the decimals of `percent`."""
     return _percent(signed, fraction, decimals)
 
 
@@ -52,7 +52,7 @@ def is_number(number: object) -> bool:
 
 
 def decimals_for(numbers: Iterable[Number | None], precision_max: int = DECIMALS_MAX) -> int:
-    """Return the decimals that suit a column: about six digits for its largest number, 2 to `precision_max`."""
+    """Return the decimals that suit a column: about five digits for its largest number, 2 to `precision_max`."""
     largest = max((abs(float(number)) for number in numbers if number is not None and is_number(number)), default=0.0)
     if largest == 0:
         return min(2, precision_max)
@@ -106,8 +106,11 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
-def _percent(style: Callable[[Number, int], str], fraction: Number | None, decimals: int) -> str:
+def _percent(style: Callable[[Number, int], str], fraction: Number | None, decimals: int | None) -> str:
     if fraction is None or not is_number(fraction):
         return ABSENT
     value = float(fraction) * 100
-    return f"{style(value, 0 if abs(value) >= 10_000 else decimals)}%"
+    if decimals is None:
+        size = abs(value)
+        decimals = 4 if 0 < size < 0.1 else 2 if size < 10_000 else 0
+    return f"{style(value, decimals)}%"

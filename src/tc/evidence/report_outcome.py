@@ -58,7 +58,7 @@ def warnings(facts: ReportFacts) -> tuple[Paragraph, ...]:
     found = []
     generated = ", ".join(str(feed["dataset"]) for feed in _synthetic_feeds(facts))
     if generated:
-        text = f"SYNTHETIC DATA: {generated} was generated, not traded. The results say nothing about a market."
+        text = f"SYNTHETIC DATA: {generated} \u2013 generated, never traded. The results say nothing about a market."
         found.append(Paragraph(text, "warn"))
     if facts.reconciliation.verdict == "mismatched":
         text = f"The engine's final state and the journal disagree: {facts.reconciliation.reason}."
@@ -102,7 +102,7 @@ def _booked(facts: ReportFacts) -> list[Headline]:
     found: list[Headline] = []
     for currency, balance in sorted(fold.balances.items()):
         change = balance - fold.starting_balances.get(currency, ZERO)
-        decimals = decimals_for([balance], fold.precision(currency))
+        decimals = decimals_for([change], fold.precision(currency))
         text = f"{signed(change, decimals)} {currency}"
         found.append(("Booked profit", Cell.number(text, _tone(change), "open positions not marked")))
     if not found:
@@ -112,7 +112,7 @@ def _booked(facts: ReportFacts) -> list[Headline]:
         *found,
         ("Total return", Cell.number(ABSENT, note=why)),
         ("Max drawdown", Cell.number(ABSENT, note=why)),
-        ("Fees", Cell.number(_fees_by_currency(facts))),
+        ("Fees", _fees_by_currency(facts)),
     ]
 
 
@@ -130,15 +130,17 @@ def _drawdown(equity: Mapping[str, Any], decimals: int) -> str:
 
 def _fees(facts: ReportFacts, equity: Mapping[str, Any]) -> Cell:
     if equity["fees"] is None:
-        return Cell.number(_fees_by_currency(facts))
+        return _fees_by_currency(facts)
     share = equity["fees_of_gross_profit"]
     note = "" if share is None else f"{percent(share, 1)} of gross profit"
     return Cell.number(f"{plain(equity['fees'], decimals_for([equity['fees']]))} {equity['currency']}", note=note)
 
 
-def _fees_by_currency(facts: ReportFacts) -> str:
-    paid = sorted(facts.fold.fees.items())
-    return ", ".join(f"{plain(total, decimals_for([total]))} {currency}" for currency, total in paid) or "0"
+def _fees_by_currency(facts: ReportFacts) -> Cell:
+    paid = [f"{plain(total, decimals_for([total]))} {name}" for name, total in sorted(facts.fold.fees.items())]
+    if len(paid) > 1:
+        return Cell.number(f"{len(paid)} currencies", note=", ".join(paid))
+    return Cell.number(paid[0] if paid else "0")
 
 
 def _sharpe(facts: ReportFacts, equity: Mapping[str, Any]) -> str:

@@ -14,13 +14,13 @@ import numpy as np
 from tc.data.bar_table import BarTable
 from tc.evidence.equity import EquityCurve
 from tc.evidence.position import Fill
+from tc.evidence.report_number import NS_PER_S
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CANDLES_MAX = 1_500
 EQUITY_POINTS_MAX = 3_000
-NS_PER_S = 1_000_000_000
 _KEPT_PER_BUCKET = 4
 _STEPS_S = (
     1, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 14_400, 21_600, 28_800, 43_200,

@@ -95,10 +95,11 @@ def statistic_section(facts: ReportFacts) -> Section:
     if not isinstance(facts.curve, str):
         months = month_table(facts.curve)
         blocks += [months] if months is not None else []
-    blocks.append(_comparison("By strategy", "Strategy", statistics["by_strategy"]))
-    blocks.append(_comparison("By instrument", "Instrument", statistics["by_instrument"]))
-    if len(statistics["by_currency"]) > 1:
-        blocks.append(_comparison("By currency", "Currency", statistics["by_currency"]))
+    if trips["count"]:
+        blocks.append(_comparison("By strategy", "Strategy", statistics["by_strategy"], currency))
+        blocks.append(_comparison("By instrument", "Instrument", statistics["by_instrument"], currency))
+    if trips["count"] and currency is None:
+        blocks.append(_comparison("By currency", "Booked in", statistics["by_currency"], currency))
     return Section("Statistics", "statistics", tuple(blocks))
 
 
@@ -118,17 +119,20 @@ def _why(key: str, values: Mapping[str, Any], reasons: Mapping[str, str]) -> str
     return "not by the end of the run" if values.get("max_drawdown") else "there was no drawdown"
 
 
-def _comparison(title: str, subject: str, groups: Mapping[str, Mapping[str, Any]]) -> Table:
+def _comparison(title: str, subject: str, groups: Mapping[str, Mapping[str, Any]], currency: str | None) -> Table:
+    """Return one row a group; without a currency that all share, each row names its own."""
     figures = tuple(figure for figure in TRIPS if figure.key in _COMPARED)
-    columns = (Column(subject), *(Column(figure.label, True) for figure in figures))
-    rows = tuple(
-        (
-            Cell.code(name),
-            *(_cell(figure, values[figure.key], _decimals(figures, values)) for figure in figures),
-        )
-        for name, values in groups.items()
-    )
-    return Table(columns, rows, title, "" if rows else "No position was closed.")
+    columns = [Column(subject), *(Column(figure.label, True) for figure in figures)]
+    rows = []
+    for name, values in groups.items():
+        decimals = _decimals(figures, values)
+        cells = [Cell.code(name), *(_cell(figure, values[figure.key], decimals) for figure in figures)]
+        if currency is None:
+            cells.append(Cell(values["currency"] or "several"))
+        rows.append(tuple(cells))
+    if currency is None:
+        columns.append(Column("Currency"))
+    return Table(tuple(columns), tuple(rows), title)
 
 
 def _decimals(figures: tuple[Figure, ...], values: Mapping[str, Any]) -> int:

@@ -48,7 +48,7 @@ code { font: .88em/1.5 var(--mono); overflow-wrap: anywhere; }
 .kicker b { color: var(--ink); font-weight: 600; letter-spacing: .01em; }
 .lede { max-width: 44em; margin-top: 12px; font: 400 18.5px/1.5 var(--serif); color: var(--soft); }
 .verdict { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 10px; margin-top: 22px; }
-.verdict p { color: var(--soft); margin-left: 4px; }
+.verdict p { color: var(--soft); overflow-wrap: anywhere; }
 .badge { padding: 2px 10px 3px; border-radius: 3px; font-size: 13px; font-weight: 600; white-space: nowrap;
   background: var(--panel); color: var(--ink); }
 .badge.good { background: var(--good-wash); color: var(--good); }
@@ -62,7 +62,7 @@ code { font: .88em/1.5 var(--mono); overflow-wrap: anywhere; }
   border-top: 1px solid var(--rule); border-bottom: 1px solid var(--rule); }
 .headline div { padding: 15px 16px 15px 0; }
 .headline dt { font-size: 12.5px; color: var(--soft); }
-.headline dd.value { margin-top: 3px; font: 500 23px/1.25 var(--serif); white-space: nowrap; }
+.headline dd.value { margin-top: 3px; font: 500 23px/1.25 var(--serif); }
 .headline dd.value small { font: 400 13px/1 var(--sans); color: var(--soft); }
 .headline dd.note { margin-top: 3px; font-size: 12.5px; line-height: 1.4; color: var(--soft); }
 .contents { display: flex; flex-wrap: wrap; gap: 4px 20px; margin-top: 18px; font-size: 13px; color: var(--soft); }
@@ -86,7 +86,7 @@ figure .title { display: flex; flex-wrap: wrap; justify-content: space-between; 
 .legend { margin-left: auto; color: var(--soft); word-spacing: .1em; }
 .chart { width: 100%; height: var(--height); }
 .chart .modebar { display: none; }
-figcaption { margin-top: 6px; font-size: 12.5px; color: var(--soft); max-width: 64em; }
+figcaption { margin-top: 6px; font-size: 12.5px; color: var(--soft); max-width: 76em; }
 
 .scroll { overflow-x: auto; background:
     linear-gradient(to right, var(--paper) 30%, transparent) 0 0 / 36px 100%,
@@ -107,7 +107,7 @@ td { overflow-wrap: break-word; }
 td.short { white-space: nowrap; }
 .note { margin-top: 8px; font-size: 12.5px; color: var(--soft); }
 tbody tr:hover { background: var(--panel); }
-.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 30px 44px; }
+.columns { display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: 30px 44px; }
 .pairs h3 { padding-bottom: 7px; }
 .pairs .row { display: flex; justify-content: space-between; gap: 20px; padding: 5px 0;
   border-bottom: 1px solid var(--rule); font-size: 13.5px; }
@@ -127,7 +127,7 @@ footer { margin-top: 64px; padding-top: 12px; border-top: 1px solid var(--rule);
   .kicker { margin-bottom: 24px; }
   h1 { font-size: 33px; }
   .lede { font-size: 17px; }
-  .verdict p { margin-left: 0; flex-basis: 100%; }
+  .verdict p { flex-basis: 100%; }
   .headline { grid-template-columns: 1fr 1fr; }
   .headline div { padding: 12px 10px 12px 0; }
   .headline dd.value { font-size: 19px; }
@@ -144,14 +144,13 @@ footer { margin-top: 64px; padding-top: 12px; border-top: 1px solid var(--rule);
   @page { margin: 16mm 14mm; }
   body { font-size: 10pt; background: #fff; }
   .page { max-width: none; padding: 0; }
-  .contents, .legend i { font-style: normal; font-size: 11px; }
-.legend .buy { color: var(--buy); } .legend .sell { color: var(--sell); }
-.hint { display: none; }
+  .contents, .hint { display: none; }
   section { margin-top: 30px; }
   figure, .columns > *, tr { break-inside: avoid; }
   h2, h3, caption { break-after: avoid; }
   .scroll { overflow: visible; }
   table { font-size: 8pt; }
+  table.even { min-width: 0; font-size: 7pt; }
   th, td { padding-right: 8px; }
   .badge, .loud, pre { print-color-adjust: exact; }
 }

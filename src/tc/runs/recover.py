@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from tc.clock import SYSTEM_CLOCK, Clock
-from tc.durable import Journal, sweep_temporaries
+from tc.durable import Journal, sweep_temporaries, tail_entries
 from tc.errors import BusyError, InputError, LockTimeout, TcError
 from tc.model.reading import read_run_spec
 from tc.model.run_spec import RunSpec
 from tc.runs.inputs import LoadedFeed, load_feed
-from tc.runs.seal import Ending, RunResult, seal_run
+from tc.runs.seal import Ending, RunResult, recorded_ending, seal_run
 from tc.store.roots import Roots
 from tc.store.run_directory import JOURNAL, RUN_SPEC, RunDirectory
 from tc.store.run_store import RunStore, RunWriter
@@ -50,8 +50,8 @@ def _close(writer: RunWriter, clock: Clock) -> RunResult:
     journal = Journal.open(path) if path.exists() else Journal.create(path)
     spec = _spec_of(run)
     feeds = _feeds_of(spec, run.roots)
-    bars_total = writer.metadata.get("bars_total")
-    ending = Ending("interrupted", REASON, None, None, bars_total)
+    last = next(iter(tail_entries(path, 1)), None)
+    ending = recorded_ending(last) or Ending("interrupted", REASON, None, None, writer.metadata.get("bars_total"))
     return seal_run(writer, journal, ending, spec, feeds, clock)
 
 

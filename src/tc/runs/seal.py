@@ -7,7 +7,7 @@ from typing import Any
 
 from tc.clock import Clock, iso_utc
 from tc.data.bar_table import BarTable
-from tc.durable import Journal, protect_tree, read_artifact, read_entries, remove_tree, write_artifact
+from tc.durable import Entry, Journal, protect_tree, read_artifact, read_entries, remove_tree, write_artifact
 from tc.errors import NotFound
 from tc.evidence.facts import ReportFacts, gather
 from tc.evidence.fold import fold_journal
@@ -33,17 +33,37 @@ from tc.store.run_directory import (
 from tc.store.run_store import RunWriter
 
 EXIT_CHECK_SAID_NO = 1
+RUN_ENDED = "RunEnded"
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended, as far as the process that ran it can say; None is not known."""
+    """How a run ended, as far as the process that ran it can say; None is not known.
+
+    `is_journaled` says that the journal ends with it already: the sealing itself was interrupted.
+    """
 
     status: str
     reason: str
     exit_code: int | None
     bars: int | None
     bars_total: int | None
+    is_journaled: bool = False
+
+
+_RECORDED = ("status", "reason", "exit_code", "bars", "bars_total")
+
+
+def _record_of(ending: Ending) -> dict[str, Any]:
+    return {name: getattr(ending, name) for name in _RECORDED}
+
+
+def recorded_ending(last: Entry | None) -> Ending | None:
+    """Return the ending that a journal's last entry records, or None where it records none."""
+    if last is None or last.type != RUN_ENDED:
+        return None
+    data = last.payload()
+    return Ending(**{name: data[name] for name in _RECORDED}, is_journaled=True)
 
 
 @dataclass(frozen=True)
@@ -102,20 +122,13 @@ def seal_run(
     digest = ResultDigest()
     fold = fold_journal(digest.watch(read_entries(run.file(JOURNAL))))
     reconciliation = reconcile(fold, fold.engine_state)
-    ending = _judged(ending, reconciliation)
+    if not ending.is_journaled:
+        ending = _judged(ending, reconciliation)
     result_digest = digest.value() if fold.engine_state is not None else None
     ended_ns = clock.now_ns()
-    journal.append(
-        "RunEnded",
-        ended_ns,
-        {
-            "status": ending.status,
-            "reason": ending.reason,
-            "bars": ending.bars,
-            "result_digest": result_digest,
-            "reconciliation": reconciliation.verdict,
-        },
-    )
+    if not ending.is_journaled:
+        record = {**_record_of(ending), "result_digest": result_digest, "reconciliation": reconciliation.verdict}
+        journal.append(RUN_ENDED, ended_ns, record)
     head = journal.head
     journal.close()
     metadata = {
