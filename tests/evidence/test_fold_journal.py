@@ -53,6 +53,7 @@ def test_the_table_of_order_statuses_is_the_engines() -> None:
         (("OrderSubmitted", "OrderAccepted", "OrderPendingCancel", "OrderCancelRejected"), "ACCEPTED"),
         (("OrderSubmitted", "OrderAccepted", "OrderPendingUpdate", "OrderModifyRejected"), "ACCEPTED"),
         (("OrderSubmitted", "OrderAccepted", "OrderModifyRejected"), "ACCEPTED"),
+        (("OrderSubmitted", "OrderPendingUpdate", "OrderSubmitted"), "PENDING_UPDATE"),
         (("OrderSubmitted", "OrderAccepted", "OrderTriggered"), "TRIGGERED"),
         (("OrderSubmitted", "OrderAccepted", "OrderTriggered", "OrderAccepted"), "TRIGGERED"),
         (("OrderSubmitted", "OrderAccepted", "OrderCanceled", "OrderAccepted"), "CANCELED"),

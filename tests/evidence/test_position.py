@@ -142,6 +142,23 @@ def test_money_is_rounded_as_the_engine_rounds_it(code) -> None:
         assert money(number, currency.precision) == Money(number, currency).as_decimal(), number
 
 
+def test_half_a_cent_goes_where_the_engines_doubles_take_it() -> None:
+    """50 euros that gain an odd number of ticks gain half a cent: decimals always round it up, doubles do not."""
+    currency, down = Currency.from_str("USD"), 0
+    for ticks in range(10, 400, 20):
+        closed = Decimal("1.10000") + Decimal(ticks) / 100_000
+        lab = JournalLab("1000 USD")
+        name = lab.instrument(FOREX)
+        lab.fill(name, "50", "1.10000", ts=1)
+        lab.fill(name, "-50", str(closed), ts=2)
+        booked = lab.fold().balances["USD"] - 1000
+        assert booked == Money(50.0 * 1.0 * (float(closed) - 1.1), currency).as_decimal()
+        exact = 50 * (closed - Decimal("1.1"))
+        assert abs(exact - booked) == Decimal("0.005")
+        down += booked < exact
+    assert down >= 3, "the naive version, which rounds decimals, was expected to differ"
+
+
 def test_prices_become_the_engines_doubles() -> None:
     """The engine's double of a price is not always the nearest to its decimals; it is matched all the same."""
     draw, differ = random.Random(4), 0

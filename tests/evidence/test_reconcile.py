@@ -92,6 +92,22 @@ def test_a_residue_beyond_its_bound_is_a_break_though_balances_agree() -> None:
     assert [check.name for check in result.breaks] == ["rounding USDT"]
 
 
+def test_a_fill_on_the_edge_of_rounding_may_differ_by_one_unit_and_no_more() -> None:
+    """Half a cent may be a cent more or less on another machine; a second cent is a break."""
+    lab = JournalLab("1000 USD")
+    name = lab.instrument(FOREX)
+    lab.fill(name, "50", "1.10000", ts=1)
+    lab.fill(name, "-50", "1.10010", ts=2)
+    fold = lab.fold()
+    booked, exact = fold.balances["USD"], fold.account.exact["USD"]
+    other = 2 * exact - booked
+    further = other + (other - booked)
+    for total, verdict in ((booked, "matched"), (other, "matched"), (further, "mismatched")):
+        state = state_of(fold)
+        state["balances"][0].update(total=str(total), free=str(total))
+        assert reconcile(fold, state).verdict == verdict, total
+
+
 @pytest.mark.parametrize("key", ["free", "locked"])
 def test_locked_and_free_must_be_the_total(key) -> None:
     """A total that its parts do not make up is a break."""

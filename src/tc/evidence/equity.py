@@ -53,7 +53,8 @@ def equity_curve(fold: Fold, closes: Closes) -> EquityCurve | str:
     series = {name: (ts.astype(np.int64), close) for name, (ts, close) in closes.items() if len(ts)}
     if not fold.venue or not series:
         return "there are no bars to mark positions at"
-    stamps = np.unique(np.concatenate([ts for ts, _ in series.values()]))
+    columns = [ts for ts, _ in series.values()]
+    stamps = columns[0] if len(columns) == 1 else np.unique(np.concatenate(columns))
     marks = {name: _forward(stamps, ts, close) for name, (ts, close) in series.items()}
     traded = {name for name, rows in fold.book.exposure.items() if rows}
     if not traded <= marks.keys():
