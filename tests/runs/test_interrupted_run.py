@@ -96,7 +96,7 @@ def test_recovery_of_a_sealed_run_is_refused(lab) -> None:
 
 @pytest.mark.parametrize("lost", [["manifest.json"], ["manifest.json", "report.html", "metrics.json"]])
 def test_a_seal_that_was_interrupted_is_finished_as_it_was_meant(lost, lab, tmp_path) -> None:
-    """Killed after the journal said how the run ended: recovery seals that ending, with one RunEnded, and it verifies."""
+    """Killed after the journal said how the run ended: recovery seals that ending, with one RunEnded."""
     from tc.durable import unprotect_tree
 
     run_id = f"half-sealed-{len(lost)}"
