@@ -22,7 +22,7 @@ check: setup ## Format, lint, types, architecture and the fast tests (under a mi
 	$(PY) -m ruff format --check src tests benchmarks
 	$(PY) -m ruff check src tests benchmarks
 	$(PY) -m mypy
-	$(PYTEST) -n 2 --dist loadgroup tests/test_architecture.py tests/model tests/data tests/durable tests/evidence tests/cli -m "not heavy and not browser"
+	$(PYTEST) -n 2 --dist loadgroup tests/test_architecture.py tests/model tests/data tests/durable tests/evidence tests/cli -m "not faults and not browser and not powercut"
 
 faults: setup ## Every fault injection in full: syscall sweeps, power cuts, kills, races
 	@scripts/setup-tests
