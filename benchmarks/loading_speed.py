@@ -33,8 +33,8 @@ def measure() -> None:
 
     def baseline() -> int:
         table = pq.read_table(path)
-        prices = [np.array(table[name]) for name in ("open", "high", "low", "close", "volume")]
-        stamps = np.array(table["ts_event"]).astype(np.uint64)
+        prices = [np.array(table[name].to_numpy(), copy=True) for name in ("open", "high", "low", "close", "volume")]
+        stamps = np.array(table["ts_event"].to_numpy(), dtype=np.uint64, copy=True)
         return len(Bar.from_raw_arrays_to_list(BarType.from_str(bar_type), 1, 3, *prices, stamps, stamps))
 
     pairs = [(_cpu_s(ours), _cpu_s(baseline)) for _ in range(ROUNDS)]

@@ -29,8 +29,8 @@ BAR_TYPE = f"{INSTRUMENT_ID}-1-MINUTE-LAST-EXTERNAL"
 def load_bars(path: str, count: int) -> list[Bar]:
     """Return bars from Parquet by pyarrow and the engine's own conversion from raw arrays."""
     table = pq.read_table(path).slice(0, count)
-    prices = [np.array(table[name]) for name in ("open", "high", "low", "close", "volume")]
-    stamps = np.array(table["ts_event"]).astype(np.uint64)
+    prices = [np.array(table[name].to_numpy(), copy=True) for name in ("open", "high", "low", "close", "volume")]
+    stamps = np.array(table["ts_event"].to_numpy(), dtype=np.uint64, copy=True)
     return Bar.from_raw_arrays_to_list(BarType.from_str(BAR_TYPE), 1, 3, *prices, stamps, stamps)
 
 

