@@ -26,7 +26,8 @@ check: setup ## Format, lint, types, architecture and the fast tests (under a mi
 
 faults: setup ## Every fault injection in full: syscall sweeps, power cuts, kills, races
 	@scripts/setup-tests
-	TC_FULL=1 $(PYTEST) tests/durable tests/faults tests/powercut tests/processes tests/props tests/runs -m "faults or powercut" --timeout 3600
+	TC_FULL=1 $(PYTEST) -n 2 --dist loadgroup --timeout 3600 tests/durable tests/faults tests/powercut tests/processes \
+	  tests/props tests/evidence tests/store tests/runs
 
 bench: setup ## Speed against plain NautilusTrader and plain formats, as ratios
 	$(PY) benchmarks/run_all.py

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+failed: list[str] = []
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = str(ROOT / ".venv/bin/python")
 
@@ -71,5 +72,6 @@ def pair(
 
 
 def report(name: str, measured: str, bound: str, *, holds: bool) -> None:
-    """Print one line of the table."""
+    """Print one line of the table; a bound that does not hold is remembered for the exit code."""
+    failed.extend([] if holds else [name])
     print(f"{'ok ' if holds else 'NO '} {name:<46} {measured:<62} {bound}", flush=True)

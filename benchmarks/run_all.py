@@ -9,6 +9,8 @@ import importlib
 import subprocess
 import sys
 
+import measure
+
 GROUPS = ("start", "loading", "journal", "engine")
 
 
@@ -18,7 +20,7 @@ def main() -> None:
     if len(names) == 1:
         print(f"-- {names[0]}", flush=True)
         importlib.import_module(f"{names[0]}_speed").measure()
-        return
+        sys.exit(1 if measure.failed else 0)
     failed = [name for name in names if subprocess.run([sys.executable, __file__, name], check=False).returncode]
     sys.exit(1 if failed else 0)
 

@@ -38,7 +38,7 @@ def test_a_full_disk_ends_the_run_with_exit_5(part, tmp_path) -> None:
         assert "Traceback" not in done.stderr
         shown = lab.listed()
         assert shown.get("full", {}).get("status") != "running"
-        assert not list(lab.artifacts.rglob("*.tmp*"))
+        assert not list(lab.artifacts.rglob(".tc-tmp-*"))
         if "full" in shown and lab.file("full", "metadata.json").exists():
             subprocess.run(["mount", "-o", "remount,size=64m", str(lab.artifacts)], check=True)
             recovered = lab.tc("runs", "recover", "full")

@@ -110,3 +110,34 @@ def test_a_seal_that_was_interrupted_is_finished_as_it_was_meant(lost, lab, tmp_
     types = [json.loads(line)["type"] for line in lab.file(run_id, "journal.jsonl").read_bytes().splitlines()]
     assert types.count("RunEnded") == 1
     assert lab.tc("verify", run_id).returncode == 0
+
+
+def test_one_run_that_cannot_be_closed_keeps_no_other_open(tmp_path) -> None:
+    """Bulk recovery closes what it can, names what it cannot, and ends with the worst exit code."""
+    lab = make_lab(tmp_path, bars=300)
+    for run_id in ("broken", "fine"):
+        lab.run(run_id)
+        for path in (lab.file(run_id, "."), lab.file(run_id, "manifest.json"), lab.file(run_id, "journal.jsonl")):
+            path.chmod(0o755)
+        lab.file(run_id, "manifest.json").unlink()
+    journal = lab.file("broken", "journal.jsonl")
+    data = bytearray(journal.read_bytes())
+    data[300] ^= 1
+    journal.write_bytes(data)
+    done = lab.tc("runs", "recover")
+    assert done.returncode == 5
+    assert "fine: sealed as completed" in done.stdout
+    assert "seq 1" in done.stderr
+    assert lab.tc("runs", "gc", "broken", "--yes").returncode == 0
+
+
+def test_an_abandoned_directory_is_shown_and_can_be_removed(tmp_path) -> None:
+    """A run killed before it wrote anything is listed as interrupted with what to do, and gc removes it."""
+    lab = make_lab(tmp_path, bars=300)
+    lab.file("bare", ".").mkdir(parents=True)
+    shown = lab.listed()["bare"]
+    assert shown["status"] == "interrupted"
+    assert "tc runs gc bare" in shown["reason"]
+    assert lab.tc("runs", "recover").returncode == 0
+    assert lab.tc("runs", "gc", "bare", "--yes").returncode == 0
+    assert lab.listed() == {}

@@ -290,3 +290,52 @@ def test_the_journal_is_valid_and_complete(lab) -> None:
     assert types[0] == "RunStarted"
     assert types[-1] == "RunEnded"
     assert types.count("EngineStateRecorded") == 1
+
+
+EXITING = RAISING.replace('raise ValueError("seven hundred")', "{what}")
+
+
+@pytest.mark.parametrize("what", ["sys.exit(0)", "sys.exit(3)", "raise KeyboardInterrupt", "raise SystemExit"])
+def test_a_strategy_that_exits_is_a_fault_not_a_success(what, tmp_path) -> None:
+    """A strategy that leaves the process in the middle ends in a sealed failed run and exit 6."""
+    lab = make_lab(tmp_path, bars=900, spec=own_strategy("exiting.py:Raising"))
+    (tmp_path / "exiting.py").write_text("import sys\n" + EXITING.format(what=what))
+    done = lab.tc("run", str(lab.spec), "--run-id", "exited")
+    assert done.returncode == 6, done.stdout + done.stderr
+    assert "raised in on_bar" in done.stdout
+    assert lab.listed()["exited"] | {"status": "failed", "sealed": True} == lab.listed()["exited"]
+
+
+def test_a_strategy_file_that_exits_while_imported_is_refused(tmp_path) -> None:
+    """`sys.exit()` at import is bad input, not a run that went well."""
+    lab = make_lab(tmp_path, bars=200, spec=own_strategy("leaving.py:Raising"))
+    (tmp_path / "leaving.py").write_text("import sys\nsys.exit(0)\n")
+    done = lab.tc("run", str(lab.spec))
+    assert done.returncode == 2
+    assert "does not import: SystemExit" in done.stderr
+
+
+def test_what_a_strategy_prints_is_kept_out_of_the_facts(tmp_path) -> None:
+    """`--json` prints one JSON document on stdout whatever the strategy prints."""
+    lab = make_lab(tmp_path, bars=900, spec=own_strategy("printing.py:Raising"))
+    (tmp_path / "printing.py").write_text(EXITING.format(what='print("hello")'))
+    done = lab.tc("run", str(lab.spec), "--json")
+    assert json.loads(done.stdout)["status"] == "completed"
+    assert "hello" in done.stderr
+
+
+def test_a_file_beside_the_spec_shadows_nothing_of_ours(tmp_path) -> None:
+    """A `rich.py` or `statistics.py` in the spec's folder breaks neither the run nor the report."""
+    lab = make_lab(tmp_path, bars=300)
+    for name in ("rich", "statistics", "csv", "plotly"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('shadowed')\n")
+    done = lab.tc("run", str(lab.spec))
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_folder_is_no_spec(lab, tmp_path) -> None:
+    """A folder given as a spec exits 2, and an artifacts root that is a file is named by every command."""
+    assert lab.tc("run", str(tmp_path)).returncode == 2
+    (tmp_path / "file").write_text("")
+    done = Lab(tmp_path).tc("runs", "list", env=environment(TC_ARTIFACTS_ROOT=str(tmp_path / "file")))
+    assert done.returncode == 0

@@ -171,3 +171,28 @@ def test_comparing_a_run_with_its_repetition_finds_no_difference(lab) -> None:
     assert done.returncode == 1
     assert "strategies[0].config.trade_size: 0.100 -> 0.200" in done.stdout
     assert "they part at" in done.stdout
+
+
+def test_two_verifications_at_once_do_not_disturb_each_other(sealed) -> None:
+    """Both repeat the run and find it equal."""
+    both = [sealed.start("verify", "proof") for _ in range(2)]
+    outcomes = [(one.communicate()[0], one.returncode) for one in both]
+    assert [code for _, code in outcomes] == [0, 0], outcomes
+
+
+def test_links_pipes_and_folders_are_named(lab) -> None:
+    """What no run writes is a finding: a link to a true copy, a pipe, an empty folder."""
+    import os
+
+    from tc.evidence.manifest import check_manifest
+    from tc.store.roots import Roots
+    from tc.store.run_store import RunStore
+
+    run = RunStore(Roots.of(lab.artifacts, lab.runtime)).find("proof")
+    unprotect_tree(run.path)
+    shutil.move(run.file("report.md"), lab.root / "copy.md")
+    run.file("report.md").symlink_to(lab.root / "copy.md")
+    run.file("empty").mkdir()
+    run.file("metrics.json").unlink()
+    os.mkfifo(run.file("metrics.json"))
+    assert {finding.file for finding in check_manifest(run)} == {"report.md", "empty", "metrics.json"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,11 +39,12 @@ def run(
 
     roots = Roots.of(artifacts_root, runtime_root)
     request = RunRequest(spec, roots, run_id, operator, base, bars_max)
-    if as_json or not sys.stderr.isatty():
-        result = start_run(request, lambda _run_id, _progress: None)
-    else:
-        with _ProgressBar() as bar:
-            result = start_run(request, bar.watch)
+    with redirect_stdout(sys.stderr):  # what a strategy prints must not end up among our facts
+        if as_json or not sys.stderr.isatty():
+            result = start_run(request, lambda _run_id, _progress: None)
+        else:
+            with _ProgressBar() as bar:
+                result = start_run(request, bar.watch)
     if as_json:
         print_json(result.as_json())
     else:

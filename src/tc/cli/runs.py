@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
 
 from tc.cli.options import ArtifactsRoot, AsJson, RunId, RuntimeRoot
 from tc.cli.output import print_json, print_lines, print_table
+from tc.errors import InputError, NotFound, TcError
 from tc.store.roots import Roots
-from tc.store.run_directory import RunDirectory
+from tc.store.run_directory import STATUSES, RunDirectory
 from tc.store.run_store import RunStore
 
 app = typer.Typer(help="List, show, report, compare, recover and remove runs.", no_args_is_help=True)
@@ -38,6 +40,8 @@ def list_runs(
     runtime_root: RuntimeRoot = None,
 ) -> None:
     """List runs, the newest first."""
+    if status is not None and status not in STATUSES:
+        raise InputError(f"found --status {status!r}, expected one of {', '.join(STATUSES)}")
     store = RunStore(Roots.of(artifacts_root, runtime_root))
     run_ids = store.run_ids()
     shown: list[dict[str, Any]] = []
@@ -95,9 +99,11 @@ def show(
         return
     lines = [f"{metadata['run_id']}: {metadata['status']}{'' if run.is_sealed else ' (not sealed)'}"]
     lines += [f"  {name:<14} {metadata.get(name)}" for name in _SHOWN]
-    lines.append(f"  {'spec':<14} {metadata['spec']['digest']}")
-    lines += [f"  {'data':<14} {feed['dataset']} {feed['fingerprint']}" for feed in metadata["data"]]
-    lines += [f"  {'strategy':<14} {one['id']} {one['source']} {one['digest']}" for one in metadata["strategies"]]
+    lines.append(f"  {'spec':<14} {metadata.get('spec', {}).get('digest')}")
+    lines += [f"  {'data':<14} {feed['dataset']} {feed['fingerprint']}" for feed in metadata.get("data", ())]
+    lines += [
+        f"  {'strategy':<14} {one['id']} {one['source']} {one['digest']}" for one in metadata.get("strategies", ())
+    ]
     lines.append(f"  {'directory':<14} {run.path}")
     lines += [f"    {name}" for name in sorted(path.name for path in run.path.iterdir())]
     print_lines(lines)
@@ -115,6 +121,8 @@ def report(
     from tc.store.run_directory import REPORT_HTML, REPORT_MARKDOWN
 
     run = find_run(Roots.of(artifacts_root, runtime_root), run_id)
+    if html and not run.file(REPORT_HTML).exists():
+        raise NotFound(f"run {run.run_id} has no HTML report; its spec asks for Markdown, or it is not sealed yet")
     if html:
         print_lines([str(run.file(REPORT_HTML))])
     else:
@@ -154,12 +162,22 @@ def recover(
     from tc.runs.recover import recover_run, recoverable
 
     roots = Roots.of(artifacts_root, runtime_root)
-    run_ids = [run_id] if run_id is not None else recoverable(roots)
-    results = [recover_run(roots, one) for one in run_ids]
+    results: list[dict[str, Any]] = []
+    worst = 0
+    for one in [run_id] if run_id is not None else recoverable(roots):
+        try:
+            result = recover_run(roots, one).as_json()
+        except TcError as error:  # one run that cannot be closed keeps no other open
+            worst = max(worst, error.exit_code)
+            result = {"run_id": one, "status": None, "problem": str(error)}
+            sys.stderr.write(f"tc: {error}\n")
+        results.append(result)
     if as_json:
-        print_json([result.as_json() for result in results])
+        print_json(results)
     else:
-        print_lines([f"{result.run_id}: sealed as {result.status}" for result in results] or ["nothing to recover"])
+        sealed = [f"{one['run_id']}: sealed as {one['status']}" for one in results if one["status"]]
+        print_lines(sealed or (["nothing to recover"] if not results else []))
+    raise typer.Exit(worst)
 
 
 @app.command()

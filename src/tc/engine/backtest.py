@@ -84,8 +84,8 @@ def run_backtest(
     install_buffered_analyzer()
     engine = _build_engine(spec, log_directory)
     outcome = _run(engine, spec, feeds, strategies, sink, controls)
-    if outcome.fault is None:
-        engine.dispose()  # after a fault the trader is still running: disposing of it would only log more errors
+    if outcome.end not in ("failed", "stopped"):
+        engine.dispose()  # after a break the trader is still running: disposing of it would only log more errors
     flush_logger()
     return outcome
 
@@ -158,9 +158,12 @@ def _run(
     gc.freeze()  # half a million bars need not be walked by every collection of the run
     try:
         engine.run()
-    except Exception as error:  # noqa: BLE001 - whatever a strategy raises comes out of the engine here
-        fault = _strategy_fault(error, strategies)
-        recorder.record("StrategyRaised", {"message": str(fault), "error": type(error).__name__})
+    except BaseException as error:  # noqa: BLE001 - whatever a strategy raises comes out here, sys.exit() included
+        if isinstance(error, KeyboardInterrupt) and controls.should_stop():
+            tap.is_stopped = True  # a second Ctrl-C broke into a handler that did not return
+        else:
+            fault = _strategy_fault(error, strategies)
+            recorder.record("StrategyRaised", {"message": str(fault), "error": type(error).__name__})
     finally:
         gc.unfreeze()
     recorder.detach()
@@ -200,12 +203,11 @@ def _outcome(tap: BarTap, recorder: Recorder, bars_total: int, fault: TcError | 
         return ended("shut_down", f"a strategy shut the system down after bar {tap.bars:,} of {bars_total:,}")
     return ended(
         "failed",
-        f"the engine stopped by itself after bar {tap.bars:,} of {bars_total:,}; the account could not cover an order "
-        "or a position: see the engine's log",
+        f"the engine stopped by itself after bar {tap.bars:,} of {bars_total:,}; its log, nautilus.jsonl, says why",
     )
 
 
-def _strategy_fault(error: Exception, strategies: list[LoadedStrategy]) -> StrategyRaised:
+def _strategy_fault(error: BaseException, strategies: list[LoadedStrategy]) -> StrategyRaised:
     """Return a StrategyRaised that names the strategy, its handler and the line, read from the traceback."""
     own = {id(loaded.strategy): loaded.spec.id for loaded in strategies}
     first: str | None = None

@@ -42,9 +42,9 @@ class EntrySink(Protocol):
 class Recorder:
     """Writes what passes through one engine kernel into a sink until it is detached.
 
-    Entries reach the sink `batch` at a time, in order: hashing and framing cost a third of the time when they run in one
-    go instead of between the engine's own work. A fault of the sink never travels through the engine, where it would look like a strategy's: it is kept in `fault`,
-    `on_fault` is called once, and nothing is recorded after it.
+    Entries reach the sink `batch` at a time, in order: hashing and framing cost a third of the time when they run in
+    one go instead of between the engine's own work. A fault of the sink never travels through the engine, where it
+    would look like a strategy's: it is kept in `fault`, `on_fault` is called once, and nothing is recorded after it.
     """
 
     def __init__(self, sink: EntrySink, clock: Any, *, full: bool, batch: int, on_fault: Callable[[], None]) -> None:

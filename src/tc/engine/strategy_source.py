@@ -9,6 +9,8 @@ import inspect
 import json
 import sys
 import typing
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -30,6 +32,7 @@ class LoadedStrategy:
     spec: StrategySpec
     strategy: Strategy
     files: dict[str, str]  # portable path of every source file to its digest
+    packages: frozenset[str]  # top-level names of the installed packages that it loaded
 
     @property
     def digest(self) -> str:
@@ -60,11 +63,9 @@ def load_strategy(spec: StrategySpec, base: Path, position: int) -> LoadedStrate
     where the code does not import, is no strategy, or refuses its config.
     """
     module_name, _, class_name = spec.source.rpartition(":")
-    search = str(base.resolve())
-    if search not in sys.path:
-        sys.path.insert(0, search)
     before = set(sys.modules)
-    module = _import(spec, module_name, base)
+    with _first_on_path(str(base.resolve())):
+        module = _import(spec, module_name, base)
     strategy_class = getattr(module, class_name, None)
     if strategy_class is None:
         offered = [name for name, value in vars(module).items() if _is_strategy(value)]
@@ -81,7 +82,21 @@ def load_strategy(spec: StrategySpec, base: Path, position: int) -> LoadedStrate
     new_modules = {name: sys.modules[name] for name in set(sys.modules) - before}
     sources = source_closure(entry, sys.path) | loaded_sources(new_modules)
     files = {portable_path(path, base): file_digest(path) for path in sources}
-    return LoadedStrategy(spec, strategy, dict(sorted(files.items())))
+    packages = frozenset(name.partition(".")[0] for name in new_modules)
+    return LoadedStrategy(spec, strategy, dict(sorted(files.items())), packages)
+
+
+@contextmanager
+def _first_on_path(folder: str) -> Iterator[None]:
+    """Import from `folder` first; afterwards it comes last, so that a `rich.py` in it shadows nothing of ours."""
+    if folder in sys.path:
+        sys.path.remove(folder)
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+        sys.path.append(folder)
 
 
 def _import(spec: StrategySpec, name: str, base: Path) -> ModuleType:
@@ -91,7 +106,7 @@ def _import(spec: StrategySpec, name: str, base: Path) -> ModuleType:
         return importlib.import_module(name)
     except StrategyInvalid:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # foreign code may raise anything, or exit
         raise StrategyInvalid(
             f"strategy {spec.id!r}: {name} does not import: {type(error).__name__}: {error}; "
             "correct source, or install what it needs"
@@ -155,7 +170,7 @@ def _create(spec: StrategySpec, strategy_class: type[Strategy], position: int) -
         raise StrategyInvalid(f"strategy {spec.id!r}: config was refused by {chosen.__name__}: {error}") from None
     try:
         return strategy_class(config=config)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # foreign code may raise anything, or exit
         raise StrategyInvalid(
             f"strategy {spec.id!r}: {strategy_class.__name__} refused its config: {type(error).__name__}: {error}"
         ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import stat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,10 +34,23 @@ def digest_file(path: Path) -> str:
 
 def list_files(directory: Path) -> list[str]:
     """Return every file below `directory`, relative and sorted."""
-    found = []
-    for folder, _, names in os.walk(directory):
-        found += [(Path(folder) / name).relative_to(directory).as_posix() for name in names]
-    return sorted(found)
+    return sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
+
+
+def _irregular(directory: Path, sealed: set[str]) -> list[Finding]:
+    """Return what no run writes: links, pipes and devices, and folders without a sealed file."""
+    findings = []
+    folders = {parent.as_posix() for name in sealed for parent in Path(name).parents}
+    for path in sorted(directory.rglob("*")):
+        name, mode = path.relative_to(directory).as_posix(), path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            findings.append(Finding(name, "is a symbolic link, expected a file of its own"))
+        elif stat.S_ISDIR(mode):
+            if name not in folders:
+                findings.append(Finding(name, "is a folder that was added after the seal"))
+        elif not stat.S_ISREG(mode):
+            findings.append(Finding(name, "is neither a file nor a folder"))
+    return findings
 
 
 def build_manifest(run: RunDirectory, head: Head, result_digest: str | None) -> bytes:
@@ -68,8 +81,10 @@ def check_manifest(run: RunDirectory) -> list[Finding]:
     if manifest is None:
         return findings
     files: dict[str, dict[str, Any]] = manifest["files"]
-    present = set(list_files(run.path)) - {MANIFEST}
-    findings += [Finding(name, "is missing") for name in sorted(set(files) - present)]
+    findings += _irregular(run.path, set(files))
+    odd = {finding.file for finding in findings}
+    present = set(list_files(run.path)) - {MANIFEST} - odd
+    findings += [Finding(name, "is missing") for name in sorted(set(files) - present - odd)]
     findings += [Finding(name, "was added after the seal") for name in sorted(present - set(files))]
     for name in sorted(present & set(files)):
         found = digest_file(run.file(name))

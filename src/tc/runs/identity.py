@@ -6,6 +6,7 @@ import hashlib
 import platform
 import re
 import sys
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,13 @@ def code_identity() -> dict[str, str]:
     return {"version": tc.__version__, "digest": f"sha256:{digest.hexdigest()}"}
 
 
-def wheel_identity() -> dict[str, str]:
-    """Return name to `version digest` of every wheel that tc requires at run time, and what those require.
+def wheel_identity(also: Iterable[str] = ()) -> dict[str, str]:
+    """Return name to `version digest` of every wheel that tc requires at run time, what those require, and `also`.
 
     The digest is over the file hashes that the wheel's RECORD lists, so a wheel rebuilt under the same version differs.
     """
     found: dict[str, str] = {}
-    waiting = _requirements(DISTRIBUTION)
+    waiting = [*_requirements(DISTRIBUTION), *also]
     while waiting:
         name = waiting.pop()
         if name in found:
@@ -46,6 +47,12 @@ def wheel_identity() -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def wheels_of(packages: Iterable[str]) -> set[str]:
+    """Return the distributions that installed these top-level packages."""
+    installed = metadata.packages_distributions()
+    return {_normal(name) for package in packages for name in installed.get(package, ())} - {DISTRIBUTION}
+
+
 def interpreter_identity() -> dict[str, str]:
     """Return the interpreter and the platform."""
     return {
@@ -55,9 +62,10 @@ def interpreter_identity() -> dict[str, str]:
     }
 
 
-def run_identity() -> dict[str, Any]:
-    """Return all three, as metadata.json records them."""
-    return {"code": code_identity(), "wheels": wheel_identity(), "interpreter": interpreter_identity()}
+def run_identity(packages: Iterable[str]) -> dict[str, Any]:
+    """Return all three, as metadata.json records them; `packages` are those that the strategies loaded."""
+    wheels = wheel_identity(wheels_of(packages))
+    return {"code": code_identity(), "wheels": wheels, "interpreter": interpreter_identity()}
 
 
 def _requirements(name: str) -> list[str]:
@@ -66,7 +74,11 @@ def _requirements(name: str) -> list[str]:
     except metadata.PackageNotFoundError:
         return []
     names = [match[0] for line in lines if "extra ==" not in line and (match := _REQUIREMENT_NAME.match(line))]
-    return [re.sub(r"[-_.]+", "-", found).lower() for found in names]
+    return [_normal(found) for found in names]
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _record_digest(distribution: metadata.Distribution) -> str:

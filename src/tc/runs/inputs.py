@@ -14,7 +14,7 @@ from tc.data.engine_volume import engine_volume
 from tc.durable import read_artifact
 from tc.engine.backtest import BarFeed
 from tc.engine.strategy_source import LoadedStrategy, files_digest, load_strategy
-from tc.errors import DatasetInvalid
+from tc.errors import DatasetInvalid, InputError
 from tc.model.reading import read_run_spec
 from tc.model.run_spec import Feed, RunSpec
 from tc.store.roots import Roots
@@ -60,6 +60,10 @@ class RunInputs:
     feeds: list[LoadedFeed]
     strategies: list[LoadedStrategy]
 
+    def packages(self) -> set[str]:
+        """Return the installed packages that the strategies loaded."""
+        return {name for loaded in self.strategies for name in loaded.packages}
+
     def describe_strategies(self) -> list[dict[str, Any]]:
         """Return what metadata records of the strategies: identity and every source file's digest."""
         return [
@@ -76,6 +80,8 @@ class RunInputs:
 
 def read_spec_file(path: Path) -> tuple[bytes, RunSpec]:
     """Return the bytes and the meaning of a spec file."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, expected a RunSpec file; `tc spec new` writes a starter")
     data = read_artifact(path)
     return data, read_run_spec(data, str(path))
 

@@ -20,7 +20,11 @@ def recoverable(roots: Roots) -> list[str]:
     """Return the runs of this host that are unsealed and whose process is gone."""
     store = RunStore(roots)
     summaries = store.summaries(store.run_ids())
-    return [summary.run_id for summary in summaries if not summary.is_sealed and summary.status == "interrupted"]
+    return [
+        summary.run_id
+        for summary in summaries
+        if not summary.is_sealed and summary.status == "interrupted" and summary.problem is None
+    ]
 
 
 def recover_run(roots: Roots, run_id: str, clock: Clock = SYSTEM_CLOCK) -> RunResult:
@@ -38,6 +42,8 @@ def recover_run(roots: Roots, run_id: str, clock: Clock = SYSTEM_CLOCK) -> RunRe
     except LockTimeout as error:
         raise BusyError(f"run {run_id} is still running, held by {error.holder}; stop it first") from None
     try:
+        if run.is_sealed:
+            raise InputError(f"run {run_id} was sealed just now; there is nothing to recover")
         return _close(writer, clock)
     finally:
         writer.close()

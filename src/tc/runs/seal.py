@@ -124,7 +124,8 @@ def seal_run(
     reconciliation = reconcile(fold, fold.engine_state)
     if not ending.is_journaled:
         ending = _judged(ending, reconciliation)
-    result_digest = digest.value() if fold.engine_state is not None else None
+    is_whole = fold.engine_state is not None and ending.bars is not None
+    result_digest = digest.value() if is_whole else None
     ended_ns = clock.now_ns()
     if not ending.is_journaled:
         record = {**_record_of(ending), "result_digest": result_digest, "reconciliation": reconciliation.verdict}

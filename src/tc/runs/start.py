@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from tc.clock import SYSTEM_CLOCK, Clock, iso_utc
 from tc.durable import Journal, boot_id, host, make_directory, write_artifact
 from tc.engine.backtest import BacktestOutcome, Controls, run_backtest
 from tc.engine.progress import Progress
-from tc.errors import TcError
+from tc.errors import ComponentFault, StorageError
 from tc.ids import make_run_id, plain_id
 from tc.runs.identity import run_identity
 from tc.runs.inputs import RunInputs, load_inputs
@@ -85,6 +86,7 @@ def _run(
         directory.scratch,
         Controls(live.on_progress, stop.is_set, request.bars_max, clock),
     )
+    stop.finish()
     return seal_run(writer, journal, _ending(outcome, stop.kind), inputs.spec, inputs.feeds, clock)
 
 
@@ -93,7 +95,7 @@ def _ending(outcome: BacktestOutcome, stop_kind: StopKind | None) -> Ending:
         return Ending(status, outcome.reason, exit_code, outcome.bars, outcome.bars_total)
 
     if outcome.end == "failed":
-        return ending("failed", TcError.exit_code if outcome.fault is None else outcome.fault.exit_code)
+        return ending("failed", ComponentFault.exit_code if outcome.fault is None else outcome.fault.exit_code)
     if outcome.end == "stopped":
         return ending("interrupted", STOPPED_BY_INTERRUPT_EXIT_CODE if stop_kind == "interrupt" else 0)
     return ending("completed", 0)
@@ -122,7 +124,7 @@ def _metadata(request: RunRequest, inputs: RunInputs, created_ns: int) -> dict[s
         "spec": {"path": str(inputs.spec_path), "digest": spec.digest()},
         "data": [feed.describe() for feed in inputs.feeds],
         "strategies": inputs.describe_strategies(),
-        **run_identity(),
+        **run_identity(inputs.packages()),
         "bars": None,
         "bars_total": sum(len(feed.table.ts_event) for feed in inputs.feeds),
         "result_digest": None,
@@ -158,4 +160,5 @@ class _LiveMetrics:
             "ts_event": progress.ts_event,
             "counts": dict(progress.counts),
         }
-        write_artifact(self._writer.directory.scratch / METRICS, encode_document(live))
+        with suppress(StorageError):  # nobody's run ends because its live numbers could not be shown
+            write_artifact(self._writer.directory.scratch / METRICS, encode_document(live))

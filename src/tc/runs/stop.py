@@ -15,10 +15,15 @@ class StopRequest:
     def __init__(self) -> None:
         self.kind: StopKind | None = None
         self._previous: dict[int, signal._HANDLER] = {}
+        self._is_over = False
 
     def is_set(self) -> bool:
         """Return whether a stop was asked for."""
         return self.kind is not None
+
+    def finish(self) -> None:
+        """Take no more requests: the run is over and is being sealed, which is short and must not be cut."""
+        self._is_over = True
 
     def __enter__(self) -> Self:
         """Take over SIGINT and SIGTERM."""
@@ -34,6 +39,8 @@ class StopRequest:
             signal.signal(number, handler)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self._is_over:
+            return
         if self.kind is None:
             self.kind = "interrupt" if number == signal.SIGINT else "stop"
         elif number == signal.SIGINT:

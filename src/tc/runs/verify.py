@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,6 @@ from tc.store.run_directory import JOURNAL, RUN_SPEC, RunDirectory
 from tc.store.run_store import RunStore
 from tc.supervise.process import run_tc
 
-RERUN_ID = "verification"
 _TEXT_SHOWN_MAX = 600
 
 
@@ -82,7 +82,7 @@ def differing_inputs(run: RunDirectory, metadata: dict[str, Any], folder: Path, 
         for name, digest in strategy["files"].items():
             found += _source_difference(strategy["id"], name, digest, folder)
     found += _mapping_difference("tc", metadata["code"], code_identity())
-    found += _mapping_difference("wheel", metadata["wheels"], wheel_identity())
+    found += _mapping_difference("wheel", metadata["wheels"], wheel_identity(metadata["wheels"]))
     found += _mapping_difference("interpreter", metadata["interpreter"], interpreter_identity())
     return found
 
@@ -118,12 +118,13 @@ def _mapping_difference(what: str, before: dict[str, str], after: dict[str, str]
 
 def _repeat(run: RunDirectory, metadata: dict[str, Any], folder: Path) -> Verification:
     with tempfile.TemporaryDirectory(prefix="tc-verify-") as scratch:
-        arguments = ["run", str(run.file(RUN_SPEC)), "--run-id", RERUN_ID, "--base", str(folder), "--json"]
+        rerun_id = f"verify-{os.getpid()}"  # its live state lies under the shared runtime root
+        arguments = ["run", str(run.file(RUN_SPEC)), "--run-id", rerun_id, "--base", str(folder), "--json"]
         arguments += ["--artifacts-root", scratch, "--runtime-root", str(run.roots.runtime)]
         if metadata["bars"] != metadata["bars_total"]:
             arguments += ["--bars-max", str(metadata["bars"])]
         child = run_tc(arguments)
-        repeated = RunDirectory(Roots(Path(scratch), run.roots.runtime), RERUN_ID)
+        repeated = RunDirectory(Roots(Path(scratch), run.roots.runtime), rerun_id)
         try:
             if not repeated.is_sealed:
                 raise ChildFailed(

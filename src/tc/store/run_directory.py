@@ -92,6 +92,10 @@ class RunDirectory:
         """Whether the manifest was written."""
         return self.file(MANIFEST).is_file()
 
+    def is_foreign(self, metadata: dict[str, Any]) -> bool:
+        """Whether the run was started on another host, whose locks cannot be seen from here."""
+        return bool(metadata.get("host") != host())
+
     def status(self, metadata: dict[str, Any]) -> str:
         """Return the run's status as it is now, not as it was last written.
 
@@ -100,6 +104,6 @@ class RunDirectory:
         recorded = str(metadata["status"])
         if self.is_sealed:
             return recorded
-        if metadata.get("host") != host():
+        if self.is_foreign(metadata):
             return "unknown"
         return recorded if lock_holder(self.lock_path) is not None else "interrupted"

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tc.durable import FileLock, make_directory, write_artifact
-from tc.errors import AlreadyExists, NotFound, StorageError
+from tc.durable import FileLock, lock_holder, make_directory, write_artifact
+from tc.errors import AlreadyExists, InputError, LockTimeout, NotFound, StorageError
 from tc.ids import plain_id
 from tc.store.roots import Roots
 from tc.store.run_directory import METADATA, RunDirectory, encode_document
@@ -65,23 +65,31 @@ class RunStore:
             make_directory(folder)
         for attempt in range(1, COLLISIONS_MAX + 1):
             candidate = run_id if attempt == 1 else f"{run_id}-{attempt}"
-            directory = RunDirectory(self.roots, candidate)
-            lock = FileLock(directory.lock_path, purpose=f"run {candidate}", timeout_s=0)
             try:
-                make_directory(directory.path, exclusive=True)
-            except AlreadyExists:
+                return self._create(candidate, metadata)
+            except (AlreadyExists, LockTimeout):
                 if is_exact:
                     raise
-                continue
-            lock.acquire()
-            writer = RunWriter(directory, lock, {})
-            writer.update(**{**metadata, "run_id": candidate})
-            return writer
         raise AlreadyExists(self.roots.runs / run_id)
+
+    def _create(self, run_id: str, metadata: dict[str, Any]) -> RunWriter:
+        # The lock comes first: a directory without metadata is being made while it is held, and abandoned otherwise.
+        directory = RunDirectory(self.roots, run_id)
+        lock = FileLock(directory.lock_path, purpose=f"run {run_id}", timeout_s=0)
+        lock.acquire()
+        try:
+            make_directory(directory.path, exclusive=True)
+            writer = RunWriter(directory, lock, {})
+            writer.update(**{**metadata, "run_id": run_id})
+        except BaseException:
+            lock.release()
+            raise
+        return writer
 
     def reopen(self, run_id: str) -> RunWriter:
         """Hold an unsealed run that no process holds; raise LockTimeout where one does."""
         directory = self.find(run_id)
+        make_directory(self.roots.locks)
         lock = FileLock(directory.lock_path, purpose=f"recover {run_id}", timeout_s=0)
         lock.acquire()
         return RunWriter(directory, lock, directory.metadata())
@@ -97,9 +105,17 @@ class RunStore:
         """Return the ids of all runs, the most recently changed first."""
         try:
             with os.scandir(self.roots.runs) as entries:
-                found = [(entry.stat().st_mtime_ns, entry.name) for entry in entries if entry.is_dir()]
+                found = [
+                    (entry.stat().st_mtime_ns, entry.name)
+                    for entry in entries
+                    if entry.is_dir() and not entry.name.startswith(".")
+                ]
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise InputError(
+                f"{self.roots.runs} cannot be listed ({error.strerror}); give another --artifacts-root"
+            ) from None
         return [name for _, name in sorted(found, reverse=True)]
 
     def summaries(self, run_ids: list[str]) -> Iterator[RunSummary]:
@@ -110,4 +126,8 @@ class RunStore:
                 metadata = directory.metadata()
                 yield RunSummary(run_id, directory.status(metadata), directory.is_sealed, metadata)
             except StorageError as error:
-                yield RunSummary(run_id, "unknown", directory.is_sealed, {}, str(error))
+                is_held = lock_holder(directory.lock_path) is not None
+                is_bare = not directory.file(METADATA).exists()
+                status = "created" if is_held else "interrupted" if is_bare else "unknown"
+                problem = f"nothing was written; remove it with `tc runs gc {run_id}`" if is_bare else str(error)
+                yield RunSummary(run_id, status, directory.is_sealed, {}, None if is_held else problem)
