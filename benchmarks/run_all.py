@@ -11,7 +11,7 @@ import sys
 
 import measure
 
-GROUPS = ("start", "loading", "journal", "engine")
+GROUPS = ("start", "loading", "journal", "ledger", "engine")
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ SCALARS = (
     | st.floats()
     | st.text(max_size=20)
     | st.sampled_from(
-        ["1e999999", "9" * 5000, "nan", "-0", "2022-01-01", "A.B", "X USDT", "1 USDT", "../..", "unlimited"]
+        ["1e999999", "9" * 5000, "nan", "-0", "2022-01-01", "A.B", "X USDT", "1 USDT", "../..", "unlimited", "20/s"]
     )
 )
 VALUES = st.recursive(
@@ -41,6 +41,9 @@ _OPTIONAL_KEYS = """
 labels operator account safety duration observability connectivity_readiness venue.fees venue.latency_ms
 venue.fill_model venue.credentials venue.endpoint instruments.0.settlement_currency instruments.0.lot_size
 instruments.0.inverse data.start data.end data.volume_constant data.speed strategies.0.mode
+risk.daily_loss risk.price_collar_period_s risk.repeated_execution risk.self_match risk.consecutive_losses
+risk.groups risk.groups.majors risk.open_positions risk.one_position_per_instrument
+risk.order_value.BTCUSDT-PERP.BINANCE
 """
 OPTIONAL = [tuple(int(part) if part.isdigit() else part for part in key.split(".")) for key in _OPTIONAL_KEYS.split()]
 

@@ -30,6 +30,22 @@ data:
     bar_type: BTCUSDT-PERP.BINANCE-1-MINUTE-BID-EXTERNAL
     volume: base
 """
+_INVERSE_INSTRUMENT = """\
+  - id: BTCUSD-PERP.BINANCE
+    kind: perpetual
+    inverse: true
+    base_currency: BTC
+    quote_currency: USD
+    price_increment: 0.1
+    size_increment: 1
+    maker_fee: 0
+    taker_fee: 0
+"""
+_TWO_FEEDS = """\
+data:
+  - {dataset: a, bar_type: BTCUSDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL, volume: base}
+  - {dataset: b, bar_type: BTCUSD-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL, volume: base}
+"""
 _LAST_AND_MID = """\
 data:
   - {dataset: a, bar_type: BTCUSDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL, volume: base}
@@ -124,7 +140,46 @@ WRONG: dict[str, list[tuple[str, str]]] = {
     "config with a bar type that no feed delivers": [
         ("      bar_type: BTCUSDT-PERP.BINANCE-1-", "      bar_type: BTCUSDT-PERP.BINANCE-5-")
     ],
-    "limit given": [("order_value: unlimited", "order_value: 100000")],
+    "limit without a gate": [("order_value: unlimited", "order_value: 100000 USDT\n  open_positions: 7")],
+    "limit without a currency": [("order_value: unlimited", "order_value: 100000")],
+    "limit in another currency": [("order_value: unlimited", "order_value: 2 BTC")],
+    "limit of zero": [("order_quantity: unlimited", "order_quantity: 0")],
+    "limit that is not a number": [("order_quantity: unlimited", "order_quantity: .nan")],
+    "limit that is a list": [("order_quantity: unlimited", "order_quantity: [1]")],
+    "limit left empty": [("order_quantity: unlimited", "order_quantity:")],
+    "limit misspelled": [("order_quantity: unlimited", "order_quantity: unlimted")],
+    "limit for another instrument": [("order_value: unlimited", "order_value: {ETHUSDT-PERP.BINANCE: 5 USDT}")],
+    "limit of an instrument without a currency": [("order_value: unlimited", "order_value: {BTCUSDT-PERP.BINANCE: 5}")],
+    "position limits without the account": [
+        ("position_value: unlimited", "position_value: {BTCUSDT-PERP.BINANCE: 500000 USDT}")
+    ],
+    "rate without a time": [("message_rate: unlimited", "message_rate: 20")],
+    "rate of nothing": [("message_rate: unlimited", "message_rate: 0/s")],
+    "drawdown in percent": [("total_drawdown: unlimited", "total_drawdown: 20")],
+    "drawdown that is negative": [("total_drawdown: unlimited", "total_drawdown: -0.2")],
+    "count with decimals": [("total_drawdown: unlimited", "total_drawdown: 0.2\n  consecutive_losses: 2.5")],
+    "self-match allowed": [("total_drawdown: unlimited", "total_drawdown: 0.2\n  self_match: allow")],
+    "period of a collar that does not hold": [
+        ("total_drawdown: unlimited", "total_drawdown: unlimited\n  price_collar_period_s: 60")
+    ],
+    "groups without their limit": [
+        ("total_drawdown: unlimited", "total_drawdown: unlimited\n  groups: {majors: [BTCUSDT-PERP.BINANCE]}")
+    ],
+    "groups that overlap and name a stranger": [
+        (
+            "total_drawdown: unlimited",
+            "total_drawdown: 0.2\n  groups: {a: [BTCUSDT-PERP.BINANCE, X.BINANCE], b: [BTCUSDT-PERP.BINANCE]}",
+        )
+    ],
+    "groups that name a stranger": [
+        ("total_drawdown: unlimited", "total_drawdown: 0.2\n  groups: {majors: [X.BINANCE]}")
+    ],
+    "limits in two currencies": [
+        (_DATA, _INVERSE_INSTRUMENT + _TWO_FEEDS),
+        ("[1000000 USDT]", "[1000000 USDT, 10 BTC]"),
+        ("total_drawdown: unlimited", "total_drawdown: 0.2"),
+    ],
+    "limits misplaced": [("seed: 7", "seed: 7\norder_value: 5 USDT")],
     "limit left out": [("  total_drawdown: unlimited\n", "")],
     "credentials that are a key": [
         ("  leverage: 10", "  leverage: 10\n  credentials: {api_key_env: vK3ySecretSecretSecret}")

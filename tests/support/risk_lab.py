@@ -82,7 +82,7 @@ def intent(side: str = "BUY", quantity: int | str | Decimal = 1, **changes: Any)
     return dataclasses.replace(plain, **_exact(changes))
 
 
-def working(name: str, side: str = "BUY", quantity: int | str = 1, **changes: Any) -> Reservation:
+def working(name: str, side: str = "BUY", quantity: int | str | Decimal = 1, **changes: Any) -> Reservation:
     """Return a working market order of strategy `one` in BTC."""
     plain = Reservation(name, BTC, "one", side, number(quantity), None, None, reduce_only=False, ts=NOW)  # type: ignore[arg-type]
     if changes.get("price") is not None:
@@ -90,7 +90,7 @@ def working(name: str, side: str = "BUY", quantity: int | str = 1, **changes: An
     return dataclasses.replace(plain, **_exact(changes))
 
 
-def row(quantity: int | str, **changes: Any) -> Row:
+def row(quantity: int | str | Decimal, **changes: Any) -> Row:
     """Return a position of strategy `one` in BTC that was opened at 100."""
     plain = Row("main", BTC, "one", number(quantity), number(100), None, None, NOW, "", "", "", "opened")
     return dataclasses.replace(plain, **_exact(changes))

@@ -16,6 +16,7 @@ _BRANCHES = {
     "verify": "tc.cli.verify",
     "runs": "tc.cli.runs",
     "journal": "tc.cli.journal",
+    "ledger": "tc.cli.ledger",
     "data": "tc.cli.data",
     "spec": "tc.cli.spec",
     "doctor": "tc.cli.doctor",

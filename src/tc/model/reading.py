@@ -15,6 +15,7 @@ from tc.model.sentence import sentence, shown
 from tc.model.yaml_source import YamlSource, parse_yaml
 
 PROBLEMS_MAX = 50
+_NOT_WRITTEN = frozenset({"[key]", "[one]", "[each]"})  # steps of the validator that are no keys of the file
 
 
 def read_run_spec(data: bytes, name: str) -> RunSpec:
@@ -38,7 +39,7 @@ def read_run_spec(data: bytes, name: str) -> RunSpec:
 
 
 def _problems(details: list[ErrorDetails]) -> list[Problem]:
-    found = [(tuple(part for part in detail["loc"] if part != "[key]"), detail) for detail in details]
+    found = [(tuple(part for part in detail["loc"] if part not in _NOT_WRITTEN), detail) for detail in details]
     return [Problem(path, sentence(path, detail)) for path, detail in found if not _is_echo(path, detail, found)]
 
 

@@ -20,6 +20,8 @@ and every message names the line, the field, what was found and the fix.
 - Only `true` and `false` are booleans; dates, `yes`, `off` and `1:30` are text.
 - Numbers are exact decimals: write `0.1` or `"0.1"`; at most 16 decimals.
 - Tags, anchors, aliases and keys given twice are refused.
+- A limit that is not given takes its default; `unlimited` is for backtests. Each has a page under
+  [controls](controls/README.md).
 - Money is an amount and a currency: `1000000 USDT`. Times are UTC unless a zone is given.
 - The digest of a spec does not depend on comments, key order, spacing or written-out defaults.
 - Fields marked *Paper* are refused in a backtest.
@@ -27,6 +29,7 @@ and every message names the line, the field, what was found and the fix.
 _NAMES = {
     "string": "text",
     "integer": "whole number",
+    "number": "number",
     "boolean": "true or false",
     "object": "mapping",
     "null": "null",
@@ -100,9 +103,10 @@ def _kind(node: dict[str, Any]) -> str:
     if "enum" in node:
         return ", ".join(f"`{choice}`" for choice in node["enum"])
     if "anyOf" in node:
-        if any(option.get("type") == "number" for option in node["anyOf"]):
-            return "number"
-        return " or ".join(_kind(option) for option in node["anyOf"] if option.get("type") != "null")
+        kinds = [_kind(option) for option in node["anyOf"] if option.get("type") != "null"]
+        if "number" in kinds:
+            kinds.remove("text")  # the same number, written as text
+        return " or ".join(kinds)
     if node["type"] == "array":
         return f"list of {_kind(node['items'])}"
     return _NAMES[node["type"]]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tc.model.limit import DEFAULTS, Limits, is_unlimited
+from tc.model.limit_value import UNLIMITED
 from tc.model.problem import Path, Problem
 from tc.model.run_spec import RunSpec
 from tc.model.sentence import shown
@@ -21,8 +23,35 @@ _PAPER_ONLY = {
 def refused_fields(spec: RunSpec) -> list[Problem]:
     """Return every field that this version does not honor in the spec's mode."""
     if spec.mode == "paper":
-        return [Problem(("mode",), "found 'paper', but this version runs backtests only; use mode: backtest")]
-    return list(_refused_in_backtest(spec))
+        return list(_refused_in_paper(spec))
+    return [*_refused_in_backtest(spec), *_refused_without_gate(spec.risk)]
+
+
+def _refused_without_gate(limits: Limits) -> Iterator[Problem]:
+    # The one place that keeps limits out until the gate enforces them; drop it with the gate.
+    for name, field in Limits.model_fields.items():
+        bound = getattr(limits, name)
+        if bound != field.default and not is_unlimited(bound):
+            fix = "write 'unlimited' (backtest only)" if field.is_required() else "remove it"
+            text = f"found {shown(bound)}, but this version has no gate to enforce a limit with; {fix}"
+            yield Problem(("risk", name), text)
+
+
+def _refused_in_paper(spec: RunSpec) -> Iterator[Problem]:
+    yield Problem(("mode",), "found 'paper', but this version runs backtests only; use mode: backtest")
+    for name in Limits.model_fields:
+        bound = getattr(spec.risk, name)
+        for path, each in _bounds(("risk", name), bound):
+            if each == UNLIMITED and DEFAULTS.get(name) != UNLIMITED:
+                text = "found 'unlimited', but that is for backtests: a paper run has a number for every limit"
+                yield Problem(path, f"{text}; give one")
+
+
+def _bounds(path: Path, bound: object) -> Iterator[tuple[Path, object]]:
+    if isinstance(bound, dict):
+        yield from (((*path, key), each) for key, each in bound.items())
+    else:
+        yield path, bound
 
 
 def _refused_in_backtest(spec: RunSpec) -> Iterator[Problem]:

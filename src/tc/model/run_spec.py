@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field
 from tc.clock import parse_utc_ns
 from tc.model.config_value import number_problems
 from tc.model.consistency import cross_problems
+from tc.model.limit import Limits, limit_problems
 from tc.model.number import IntervalSeconds, PositiveDecimal
 from tc.model.problem import Problem
 from tc.model.section import Section
@@ -99,16 +100,6 @@ class StrategySpec(Section):
             yield Problem(("config", *path), text)
 
 
-class Limits(Section):
-    """Pre-trade limits; the five mandatory ones have no default, because an absent limit blocks."""
-
-    order_value: Literal["unlimited"] = Field(description="Largest value of one order.")
-    order_quantity: Literal["unlimited"] = Field(description="Largest quantity of one order.")
-    position_value: Literal["unlimited"] = Field(description="Largest value of a position.")
-    message_rate: Literal["unlimited"] = Field(description="Most submits, modifies and cancels a second.")
-    total_drawdown: Literal["unlimited"] = Field(description="Deepest fall from the equity peak.")
-
-
 class Safety(Section):
     """What happens to orders and positions when a live run stops, fails or gives up."""
 
@@ -178,7 +169,8 @@ class RunSpec(Section):
 
     def contradictions(self) -> Iterator[Problem]:
         """Yield where sections do not go together."""
-        return cross_problems(self)
+        yield from cross_problems(self)
+        yield from limit_problems(self)
 
     def canonical(self) -> bytes:
         """Return the content as sorted JSON without defaults: comments, order and spacing do not count.

@@ -75,12 +75,6 @@ def _unknown(path: Path, _detail: ErrorDetails) -> str:
 
 
 def _choice(path: Path, detail: ErrorDetails) -> str:
-    if path[0] == "risk":
-        return _found(
-            path,
-            detail,
-            "but this version has no gate to enforce a limit with; write 'unlimited' (backtest only)",
-        )
     field = _field_of(path)
     options = [] if field is None else _options(field.annotation)
     close = difflib.get_close_matches(str(detail["input"]), options, n=1, cutoff=0.5)

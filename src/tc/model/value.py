@@ -18,6 +18,7 @@ from tc.ids import ID_LENGTH_MAX, plain_id
 from tc.model.number import NUMBER_PATTERN, decimal_text, to_decimal
 
 __all__ = [
+    "MONEY_PATTERN",
     "BarTypeText",
     "CurrencyCode",
     "InstrumentIdText",
@@ -28,6 +29,7 @@ __all__ = [
     "VariableName",
     "VenueName",
     "decimal_text",
+    "money_text",
     "split_bar_type",
     "split_money",
 ]
@@ -37,6 +39,7 @@ MOMENT_NS_MAX = 2**63 - 1
 _PLAIN_PATTERN = "[A-Za-z0-9][A-Za-z0-9._-]*"
 _INSTRUMENT_ID_PATTERN = r"[!-~]{1,64}\.[A-Za-z0-9_]{1,32}"
 _CURRENCY_PATTERN = r"[A-Z0-9]{2,16}"
+MONEY_PATTERN = rf"{NUMBER_PATTERN} {_CURRENCY_PATTERN}"
 _VENUE_PATTERN = r"[A-Za-z0-9_]{1,32}"
 _VARIABLE_PATTERN = r"[A-Z][A-Z0-9_]{0,63}"
 _MOMENT_PATTERN = (
@@ -93,7 +96,8 @@ def _plain_name(length_max: int) -> Callable[[str], str]:
     return check
 
 
-def _money(text: str) -> str:
+def money_text(text: str) -> str:
+    """Return a positive amount and its currency in the one form that is compared; raise ValueError otherwise."""
     amount, _, currency = text.partition(" ")
     try:
         number = to_decimal(amount)
@@ -163,6 +167,6 @@ CurrencyCode = Annotated[
     AfterValidator(_matching(_CURRENCY_PATTERN, "a currency code in capitals such as USDT")),
     _text_schema(_CURRENCY_PATTERN),
 ]
-MoneyText = Annotated[str, AfterValidator(_money), _text_schema(rf"{NUMBER_PATTERN} {_CURRENCY_PATTERN}")]
+MoneyText = Annotated[str, AfterValidator(money_text), _text_schema(MONEY_PATTERN)]
 MomentText = Annotated[str, AfterValidator(_moment), _text_schema(_MOMENT_PATTERN)]
 BarTypeText = Annotated[str, AfterValidator(_bar_type), _text_schema(re.sub(r"\?P<\w+>", "", _BAR_TYPE.pattern))]
