@@ -333,9 +333,12 @@ def test_a_file_beside_the_spec_shadows_nothing_of_ours(tmp_path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_folder_is_no_spec(lab, tmp_path) -> None:
-    """A folder given as a spec exits 2, and an artifacts root that is a file is named by every command."""
+def test_a_folder_is_no_spec_and_a_file_no_root(lab, tmp_path) -> None:
+    """A folder given as a spec exits 2, and so does listing below an artifacts root that is a file, naming it."""
     assert lab.tc("run", str(tmp_path)).returncode == 2
-    (tmp_path / "file").write_text("")
-    done = Lab(tmp_path).tc("runs", "list", env=environment(TC_ARTIFACTS_ROOT=str(tmp_path / "file")))
-    assert done.returncode == 0
+    wrong = Lab(tmp_path)
+    wrong.artifacts.write_text("")
+    done = wrong.tc("runs", "list")
+    assert done.returncode == 2
+    assert str(wrong.artifacts) in done.stderr
+    assert "Traceback" not in done.stderr
