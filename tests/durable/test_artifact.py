@@ -11,6 +11,7 @@ import pytest
 
 from tc.durable import (
     create_artifact,
+    create_tree,
     make_directory,
     protect_tree,
     read_artifact,
@@ -98,17 +99,41 @@ def test_sweep_spares_the_living_and_the_foreign(tmp_path: Path) -> None:
 
 
 def test_directories_are_made_with_their_parents(tmp_path: Path) -> None:
-    """Missing parents are made too, an existing directory is fine, an exclusive one must be new."""
+    """Missing parents are made too, an existing directory is fine."""
     make_directory(tmp_path / "one" / "two")
     make_directory(tmp_path / "one" / "two")
     assert (tmp_path / "one" / "two").is_dir()
-    with pytest.raises(AlreadyExists):
-        make_directory(tmp_path / "one" / "two", exclusive=True)
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(NotWritten):
         make_directory(tmp_path / "file" / "below")
     with pytest.raises(NotWritten):
         make_directory(tmp_path / "file")
+
+
+def test_new_tree_is_never_laid_over_another(tmp_path: Path) -> None:
+    """A tree appears with all its files, and a name that is taken by anything at all is refused and left alone."""
+    create_tree(tmp_path / "tree", {"one": b"1", "two": b"2"})
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_bytes(b"")
+    for name in ("tree", "empty", "file"):
+        with pytest.raises(AlreadyExists):
+            create_tree(tmp_path / name, {"three": b"3"})
+    assert names(tmp_path) == ["empty", "file", "tree"]
+    assert [(path.name, path.read_bytes()) for path in sorted((tmp_path / "tree").iterdir())] == [
+        ("one", b"1"),
+        ("two", b"2"),
+    ]
+
+
+def test_racing_creators_of_a_tree_do_not_share_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tree that appears after the look at the name still wins: the late one is refused and leaves nothing."""
+    create_tree(tmp_path / "tree", {"one": b"1"})
+    monkeypatch.setattr(os.path, "lexists", lambda _path: False)
+    with pytest.raises(AlreadyExists):
+        create_tree(tmp_path / "tree", {"two": b"2"})
+    monkeypatch.undo()
+    assert names(tmp_path) == ["tree"]
+    assert names(tmp_path / "tree") == ["one"]
 
 
 def test_tree_is_removed_without_following_links(tmp_path: Path) -> None:

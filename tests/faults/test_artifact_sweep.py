@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,42 @@ def test_removed_tree_is_whole_or_gone(tmp_path: Path) -> None:
             assert sorted(path.name for path in tree.rglob("*")) == ["below", "one", "three", "two"], point
         sweep_temporaries(tmp_path)
         assert {path.name for path in tmp_path.iterdir()} <= {"tree"}, point
+
+
+def test_created_tree_is_whole_or_absent(tmp_path: Path) -> None:
+    """A maker of a tree struck at any system call leaves all of it or nothing, and says which."""
+    tree = tmp_path / "tree"
+    warm_up(CHILD, "create-tree", tmp_path / "warm", "x")
+    found = find_points(CHILD, "create-tree", tmp_path / "count", "x")
+    strikes = [(point, "SIGKILL") for point in found]
+    strikes += sampled([(point, error) for point in found for error in ERRORS], 20)
+    for point, fault in strikes:
+        if tree.exists():
+            shutil.rmtree(tree)
+        done = strike(point, fault, CHILD, "create-tree", tree, "x")
+
+        is_there = tree.exists()
+        assert not is_there or sorted(path.name for path in tree.iterdir()) == ["one", "two"], (point, fault)
+        if done.returncode == outcome.SUCCESS:
+            assert is_there, (point, fault)
+        elif done.returncode == outcome.NOT_WRITTEN:
+            assert not is_there, (point, fault)
+        else:
+            assert done.returncode in (outcome.KILLED, outcome.OUTCOME_UNKNOWN), (point, fault, done.stderr)
+        sweep_temporaries(tmp_path)
+        assert {path.name for path in tmp_path.iterdir()} <= {"tree", "warm", "count"}, (point, fault)
+
+
+def test_naive_tree_is_left_half_made(tmp_path: Path) -> None:
+    """Making the directory first, the naive version, leaves it empty when killed: the sweep sees it."""
+    warm_up(CHILD, "naive-tree", tmp_path / "warm", "x")
+    found = set()
+    for number, point in enumerate(find_points(CHILD, "naive-tree", tmp_path / "count", "x")):
+        tree = tmp_path / f"tree-{number}"
+        strike(point, "SIGKILL", CHILD, "naive-tree", tree, "x")
+        if tree.exists():
+            found.add(len(list(tree.iterdir())))
+    assert 0 in found
 
 
 def test_directories_are_made_or_not(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from support.sample import scaled
 from tc.durable import (
     Journal,
     create_artifact,
+    create_tree,
     make_directory,
     read_artifact,
     read_entries,
@@ -50,7 +51,7 @@ def test_what_returned_survives(disk: LoopDisk, how: int) -> None:
 
     write_artifact(root / "replaced", NEW)
     create_artifact(root / "created", NEW)
-    make_directory(root / "one" / "two", exclusive=True)
+    create_tree(root / "one", {"two": NEW})
     remove_artifact(root / "removed")
     remove_tree(root / "tree")
     journal = Journal.create(root / "one" / "journal")
@@ -65,6 +66,7 @@ def test_what_returned_survives(disk: LoopDisk, how: int) -> None:
 
     assert read_artifact(root / "replaced") == NEW
     assert read_artifact(root / "created") == NEW
+    assert read_artifact(root / "one" / "two") == NEW
     assert not (root / "removed").exists()
     assert not (root / "tree").exists()
     Journal.open(root / "one" / "journal", anchor=root / "anchor").close()

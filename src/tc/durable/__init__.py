@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from tc.durable.anchor import read_anchor
 from tc.durable.artifact import create_artifact, read_artifact, remove_artifact, write_artifact
-from tc.durable.directory import make_directory, protect_tree, remove_tree, unprotect_tree
+from tc.durable.directory import create_tree, make_directory, protect_tree, remove_tree, unprotect_tree
 from tc.durable.frame import Entry, Head
 from tc.durable.journal import Journal
 from tc.durable.lock import FileLock, LockHolder, lock_holder
@@ -27,6 +27,7 @@ __all__ = [
     "LockHolder",
     "boot_id",
     "create_artifact",
+    "create_tree",
     "host",
     "is_process_alive",
     "lock_holder",

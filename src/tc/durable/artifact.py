@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tc.durable.descriptor import reason, sync_name, write_all
+from tc.durable.descriptor import reason, sync_name, write_new
 from tc.durable.temporary import discard, temporary_path
 from tc.errors import AlreadyExists, NotFound, NotWritten, OutcomeUnknown, StorageError
 
@@ -89,12 +89,7 @@ def remove_artifact(path: Path) -> None:
 def _write_temporary(path: Path, data: bytes, mode: int) -> Path:
     temporary = temporary_path(path.parent)
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        try:
-            write_all(descriptor, data)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        write_new(temporary, data, mode)
     except BaseException as error:
         discard(temporary)
         if isinstance(error, OSError):

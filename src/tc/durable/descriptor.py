@@ -17,6 +17,16 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
+def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write and sync the new file `path`; its name is not synced, and an OSError may leave half of it behind."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        write_all(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def sync_name(path: Path) -> None:
     """Sync the directory of `path`, so that a power cut cannot undo that `path` appeared or went.
 
@@ -24,13 +34,18 @@ def sync_name(path: Path) -> None:
         OutcomeUnknown: the change of the name is visible but may not last.
     """
     try:
-        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_names(path.parent)
     except OSError as error:
         raise OutcomeUnknown(path, f"its directory could not be synced: {reason(error)}") from error
+
+
+def sync_names(directory: Path) -> None:
+    """Sync which names `directory` holds; an OSError says that they may not last."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def forget_cache(descriptor: int) -> None:

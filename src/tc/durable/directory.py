@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
-from tc.durable.descriptor import reason, sync_name
-from tc.durable.temporary import discard_tree, temporary_path
-from tc.errors import AlreadyExists, NotFound, NotWritten, StorageError
+from tc.durable.descriptor import reason, sync_name, sync_names, write_new
+from tc.durable.temporary import discard, discard_tree, temporary_path
+from tc.errors import AlreadyExists, NotFound, NotWritten, OutcomeUnknown, StorageError
 
 
-def make_directory(path: Path, *, exclusive: bool = False) -> None:
+def make_directory(path: Path) -> None:
     """Create the directory `path` and its missing parents; after return they survive a power cut.
 
-    With `exclusive` the directory itself must be new, so that two starters cannot share it.
-
     Raises:
-        AlreadyExists: `exclusive` and the name is taken.
         NotWritten: it was not created, or something that is no directory stands in the way.
         OutcomeUnknown: it was created, but a power cut may undo it.
     """
@@ -25,10 +24,34 @@ def make_directory(path: Path, *, exclusive: bool = False) -> None:
         while not missing[-1].parent.is_dir() and missing[-1].parent != missing[-1]:
             missing.append(missing[-1].parent)
         for directory in reversed(missing):
-            _make_one(directory, path, exclusive=exclusive and directory == path)
+            _make_one(directory, path)
             sync_name(directory)
     except OSError as error:
         raise NotWritten(path, reason(error)) from error
+
+
+def create_tree(path: Path, files: Mapping[str, bytes]) -> None:
+    """Make the new directory `path` with `files` by name in it: it appears with all of them or not at all.
+
+    After return all of it survives a power cut. Of two racing creators one wins.
+
+    Raises:
+        AlreadyExists: the name is taken.
+        NotWritten: it was not created.
+        OutcomeUnknown: it was, but a power cut may undo it.
+    """
+    if os.path.lexists(path):
+        raise AlreadyExists(path)
+    temporary = _write_temporary_tree(path, files)
+    try:
+        os.rename(temporary, path)
+    except OSError as error:
+        # A temporary tree that is still there proves that the rename did not happen.
+        is_intact = discard(temporary)
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise AlreadyExists(path) from None
+        raise (NotWritten if is_intact else OutcomeUnknown)(path, reason(error)) from error
+    sync_name(path)
 
 
 def remove_tree(path: Path) -> None:
@@ -72,12 +95,25 @@ def unprotect_tree(path: Path) -> None:
     _change_modes(path, file_mode=0o644, directory_mode=0o755)
 
 
-def _make_one(directory: Path, wanted: Path, *, exclusive: bool) -> None:
+def _write_temporary_tree(path: Path, files: Mapping[str, bytes]) -> Path:
+    temporary = temporary_path(path.parent)
+    try:
+        os.mkdir(temporary)
+        for name, data in files.items():
+            write_new(temporary / name, data)
+        sync_names(temporary)
+    except BaseException as error:
+        discard(temporary)
+        if isinstance(error, OSError):
+            raise NotWritten(path, reason(error)) from error
+        raise
+    return temporary
+
+
+def _make_one(directory: Path, wanted: Path) -> None:
     try:
         os.mkdir(directory)
     except FileExistsError:
-        if exclusive:
-            raise AlreadyExists(wanted) from None
         if not directory.is_dir():
             raise NotWritten(wanted, f"{directory} is not a directory") from None
         # Another process may have made it a moment ago and not synced its name yet: that is done here too.

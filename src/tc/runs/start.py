@@ -21,7 +21,7 @@ from tc.runs.inputs import RunInputs, load_inputs
 from tc.runs.seal import Ending, RunResult, seal_run
 from tc.runs.stop import StopKind, StopRequest
 from tc.store.roots import Roots
-from tc.store.run_directory import JOURNAL, METADATA_SCHEMA, METRICS, RUN_SPEC, encode_document
+from tc.store.run_directory import JOURNAL, METADATA_SCHEMA, METRICS, encode_document
 from tc.store.run_store import RunStore, RunWriter
 
 STOPPED_BY_INTERRUPT_EXIT_CODE = 130
@@ -55,7 +55,7 @@ def start_run(request: RunRequest, watcher: Watcher, clock: Clock = SYSTEM_CLOCK
     spec = inputs.spec
     run_id = request.run_id or make_run_id(started_ns, spec.name, spec.digest())
     metadata = _metadata(request, inputs, started_ns)
-    writer = RunStore(request.roots).create(run_id, metadata, is_exact=request.run_id is not None)
+    writer = RunStore(request.roots).create(run_id, metadata, inputs.spec_bytes, is_exact=request.run_id is not None)
     try:
         with StopRequest() as stop:
             return _run(writer, inputs, request, stop, watcher, clock)
@@ -72,7 +72,6 @@ def _run(
     clock: Clock,
 ) -> RunResult:
     directory = writer.directory
-    writer.write(RUN_SPEC, inputs.spec_bytes)
     make_directory(directory.scratch)
     journal = Journal.create(directory.file(JOURNAL))
     journal.append("RunStarted", clock.now_ns(), _run_started(writer.metadata))

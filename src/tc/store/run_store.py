@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tc.durable import FileLock, lock_holder, make_directory, write_artifact
+from tc.durable import FileLock, create_tree, lock_holder, make_directory, sweep_temporaries, write_artifact
 from tc.errors import AlreadyExists, InputError, LockTimeout, NotFound, StorageError
 from tc.ids import plain_id
 from tc.store.roots import Roots
-from tc.store.run_directory import METADATA, RunDirectory, encode_document
+from tc.store.run_directory import METADATA, RUN_SPEC, RunDirectory, encode_document
 
 COLLISIONS_MAX = 1000
 
@@ -55,36 +55,36 @@ class RunStore:
     def __init__(self, roots: Roots) -> None:
         self.roots = roots
 
-    def create(self, run_id: str, metadata: dict[str, Any], *, is_exact: bool) -> RunWriter:
-        """Create the directory of a new run and hold its lock.
+    def create(self, run_id: str, metadata: dict[str, Any], spec: bytes, *, is_exact: bool) -> RunWriter:
+        """Create the directory of a new run, its metadata and spec in it from the first moment, and hold its lock.
 
         Two starters cannot share a directory. A taken id raises AlreadyExists, or gets `-2`, `-3` where not `is_exact`.
         """
         plain_id(run_id, "run_id")
         for folder in (self.roots.runs, self.roots.locks, self.roots.anchors):
             make_directory(folder)
+        sweep_temporaries(self.roots.runs)
         for attempt in range(1, COLLISIONS_MAX + 1):
             candidate = run_id if attempt == 1 else f"{run_id}-{attempt}"
             try:
-                return self._create(candidate, metadata)
+                return self._create(candidate, metadata, spec)
             except (AlreadyExists, LockTimeout):
                 if is_exact:
                     raise
         raise AlreadyExists(self.roots.runs / run_id)
 
-    def _create(self, run_id: str, metadata: dict[str, Any]) -> RunWriter:
-        # The lock comes first: a directory without metadata is being made while it is held, and abandoned otherwise.
+    def _create(self, run_id: str, metadata: dict[str, Any], spec: bytes) -> RunWriter:
+        # The lock comes first: a run that shows and is not held is abandoned.
         directory = RunDirectory(self.roots, run_id)
         lock = FileLock(directory.lock_path, purpose=f"run {run_id}", timeout_s=0)
         lock.acquire()
         try:
-            make_directory(directory.path, exclusive=True)
-            writer = RunWriter(directory, lock, {})
-            writer.update(**{**metadata, "run_id": run_id})
+            named = {**metadata, "run_id": run_id}
+            create_tree(directory.path, {METADATA: encode_document(named), RUN_SPEC: spec})
         except BaseException:
             lock.release()
             raise
-        return writer
+        return RunWriter(directory, lock, named)
 
     def reopen(self, run_id: str) -> RunWriter:
         """Hold an unsealed run that no process holds; raise LockTimeout where one does."""

@@ -12,6 +12,7 @@ from support.mark import marked
 from support.outcome import exit_with_outcome
 from tc.durable import (
     create_artifact,
+    create_tree,
     make_directory,
     remove_artifact,
     remove_tree,
@@ -34,11 +35,20 @@ def replace(path: Path, data: bytes) -> None:
     os.rename(temporary, path)
 
 
+def naive_tree(path: Path, data: bytes) -> None:
+    """The naive way: the directory first, then what belongs into it."""
+    path.mkdir()
+    for name in ("one", "two"):
+        (path / name).write_bytes(data)
+
+
 OPERATIONS = {
     "write": write_artifact,
     "create": create_artifact,
     "remove": lambda path, _: remove_artifact(path),
-    "make": lambda path, _: make_directory(path / "one" / "two", exclusive=True),
+    "make": lambda path, _: make_directory(path / "one" / "two"),
+    "create-tree": lambda path, data: create_tree(path, {"one": data, "two": data}),
+    "naive-tree": naive_tree,
     "remove-tree": lambda path, _: remove_tree(path),
     "sweep": lambda path, _: sweep_temporaries(path),
     "overwrite": overwrite,
