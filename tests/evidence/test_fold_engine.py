@@ -59,7 +59,6 @@ SCENARIOS = {
         instruments=(LINEAR, INVERSE), lots=("0.010", "100"), balances=("100000 USDT", "2 BTC")
     ),
     "two traders hedging": Scenario(traders=2, oms_type="HEDGING"),
-    "two traders on one instrument": Scenario(traders=2),
     "open at the end": Scenario(**OPEN),
     "inverse open at the end": Scenario(**COINS, **OPEN),
     "hedging open at the end": Scenario(**OPEN, oms_type="HEDGING"),

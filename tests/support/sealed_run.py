@@ -17,9 +17,8 @@ def make_sealed_run(root: Path, run_id: str = "sealed", entries: int = 30, uuid_
     """Return a sealed run with a journal of some order events."""
     store = RunStore(Roots.of(root / "artifacts", root / "runtime"))
     metadata = {"schema": METADATA_SCHEMA, "status": "created", "host": host(), "result_digest": "sha256:0"}
-    writer = store.create(run_id, metadata, is_exact=True)
+    writer = store.create(run_id, metadata, b"schema: tc.runspec/v1\n", is_exact=True)
     run = writer.directory
-    writer.write("run_spec.yaml", b"schema: tc.runspec/v1\n")
     writer.write("metrics.json", b"{}\n")
     writer.write("report.md", b"# report\n")
     with Journal.create(run.file(JOURNAL)) as journal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import linecache
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -22,6 +22,8 @@ from tc.clock import SYSTEM_CLOCK, Clock
 from tc.data.bar_table import BarTable
 from tc.engine.analyzer import install_buffered_analyzer
 from tc.engine.bars import build_bars
+from tc.engine.endpoint import Endpoints
+from tc.engine.gate_setup import GateParts, attach_gate, build_gate
 from tc.engine.instrument import build_instrument, describe_instrument
 from tc.engine.progress import BarTap, Progress
 from tc.engine.recorder import PRIORITY, EntrySink, Recorder
@@ -48,17 +50,19 @@ class BarFeed:
 
 @dataclass(frozen=True)
 class Controls:
-    """How the outside watches and stops a run."""
+    """How the outside watches and stops a run; `attribution` is written to every order, `on_gate` gets the gate."""
 
     on_progress: Callable[[Progress], None]
     should_stop: Callable[[], bool]
     bars_max: int | None = None
     clock: Clock = SYSTEM_CLOCK
+    attribution: dict[str, Any] | None = None
+    on_gate: Callable[[GateParts], None] | None = None
 
 
 @dataclass(frozen=True)
 class BacktestOutcome:
-    """How the engine ended."""
+    """How the engine ended; `state` holds the derived state of the account by file name."""
 
     end: Literal["data_ended", "stopped", "shut_down", "failed"]
     reason: str
@@ -66,6 +70,7 @@ class BacktestOutcome:
     bars_total: int
     counts: dict[str, int]
     fault: TcError | None = None
+    state: dict[str, bytes] = field(default_factory=dict)
 
 
 def run_backtest(
@@ -124,7 +129,12 @@ def _run(
     kernel = engine.kernel
     add_venue(engine, spec)
     recorder = Recorder(
-        sink, kernel.clock, full=spec.observability.journal == "full", batch=RECORDER_BATCH, on_fault=_stop_engine
+        sink,
+        kernel.clock,
+        full=spec.observability.journal == "full",
+        batch=RECORDER_BATCH,
+        on_fault=_stop_engine,
+        attribution=controls.attribution,
     )
     recorder.record("VenueConfigured", describe_venue(spec))
     for instrument in spec.instruments:
@@ -145,14 +155,12 @@ def _run(
     )
     for feed in feeds:
         kernel.msgbus.subscribe(f"data.bars.{feed.feed.bar_type}", tap.on_bar, PRIORITY)
-    recorder.attach(
-        kernel.msgbus,
-        {
-            "RiskEngine.execute": kernel.risk_engine.execute,
-            "ExecEngine.execute": kernel.exec_engine.execute,
-            "OrderEmulator.execute": kernel.emulator.execute,
-        },
-    )
+    endpoints = Endpoints(kernel)
+    recorder.attach(kernel.msgbus, endpoints)
+    gate = build_gate(kernel, spec, strategies, recorder, min(int(feed.table.ts_event[0]) for feed in feeds))
+    attach_gate(gate, endpoints, spec)
+    if controls.on_gate is not None:
+        controls.on_gate(gate)
     fault: TcError | None = None
     gc.collect()
     gc.freeze()  # half a million bars need not be walked by every collection of the run
@@ -166,12 +174,14 @@ def _run(
             recorder.record("StrategyRaised", {"message": str(fault), "error": type(error).__name__})
     finally:
         gc.unfreeze()
+    gate.gate.detach()
+    endpoints.restore()
     recorder.detach()
     recorder.record("EngineStateRecorded", engine_state(engine, spec.venue.id, recorder.counts))
     recorder.drain()
     if recorder.fault is not None:
         raise recorder.fault
-    return _outcome(tap, recorder, bars_total, fault)
+    return replace(_outcome(tap, recorder, bars_total, fault), state=gate.state_documents())
 
 
 def _stop_engine() -> None:

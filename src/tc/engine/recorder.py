@@ -15,6 +15,7 @@ import msgspec
 from nautilus_trader.common.component import MessageBus
 from nautilus_trader.execution.messages import SubmitOrder
 
+from tc.engine.endpoint import Endpoints
 from tc.errors import TcError
 
 PRIORITY = 1_000_000
@@ -30,6 +31,7 @@ _TOPICS = (
 )
 _LEAN_TOPICS = ("events.order.*", "events.position.*", "events.risk", "events.system.*")
 _COMMANDS_REMEMBERED_MAX = 4096
+_HELD = frozenset({"OrderInitialized", "OrderPendingUpdate"})
 
 
 class EntrySink(Protocol):
@@ -43,11 +45,22 @@ class Recorder:
     """Writes what passes through one engine kernel into a sink until it is detached.
 
     Entries reach the sink `batch` at a time, in order: hashing and framing cost a third of the time when they run in
-    one go instead of between the engine's own work. A fault of the sink never travels through the engine, where it
-    would look like a strategy's: it is kept in `fault`, `on_fault` is called once, and nothing is recorded after it.
+    one go instead of between the engine's own work. What starts a command is held back until the next entry, so that
+    the gate can leave it out (`leave_out`). `attribution` goes with every new order. A fault of the sink never travels
+    through the engine, where it would look like a strategy's: it is kept in `fault`, `on_fault` is called once, and
+    nothing is recorded after it.
     """
 
-    def __init__(self, sink: EntrySink, clock: Any, *, full: bool, batch: int, on_fault: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        sink: EntrySink,
+        clock: Any,
+        *,
+        full: bool,
+        batch: int,
+        on_fault: Callable[[], None],
+        attribution: dict[str, Any] | None = None,
+    ) -> None:
         self._sink_add: Callable[[str, int, bytes], int] = sink.add
         self._on_fault = on_fault
         self._batch = batch
@@ -58,24 +71,23 @@ class Recorder:
         self._full = full
         self._encode = msgspec.json.Encoder(enc_hook=str).encode
         self._commands_seen: dict[str, None] = {}
+        self._attribution = {} if attribution is None else {"attribution": attribution}
+        self._held: list[tuple[str, str, int, bytes]] = []
+        self._left_out: set[str] = set()
         self._detach: list[Callable[[], None]] = []
         self.counts: dict[str, int] = {}
 
-    def attach(self, bus: MessageBus, endpoints: dict[str, Callable[[Any], None]]) -> None:
-        """Subscribe to the bus and wrap the given endpoints (name to present handler)."""
+    def attach(self, bus: MessageBus, endpoints: Endpoints) -> None:
+        """Subscribe to the bus and put a layer around the endpoints, which whoever owns them takes off."""
         for topic in _TOPICS if self._full else _LEAN_TOPICS:
             bus.subscribe(topic, self.on_event, PRIORITY)
             self._detach.append(partial(bus.unsubscribe, topic, self.on_event))
-        if not self._full:
-            return
-        for endpoint, handler in endpoints.items():
-            wrapped = self._wrapped(handler)
-            bus.deregister(endpoint, handler)
-            bus.register(endpoint, wrapped)
-            self._detach.append(partial(_restore, bus, endpoint, handler, wrapped))
+        if self._full:
+            for name in endpoints.names:
+                endpoints.wrap(name, self._wrapped)
 
     def detach(self) -> None:
-        """Stop recording; the engine is left as it was found."""
+        """Stop reading the bus."""
         while self._detach:
             self._detach.pop()()
 
@@ -83,7 +95,25 @@ class Recorder:
         """Record one message of the bus."""
         name, to_dict = self._kinds.get(type(event)) or self._learn(type(event))
         self.counts[name] += 1
-        self._add(name, to_dict(event))
+        if name in _HELD:
+            body = to_dict(event) | self._attribution if name == "OrderInitialized" else to_dict(event)
+            self._held.append((event.client_order_id.value, name, self._now_ns(), self._encode(body)))
+        elif self._left_out and event.id.value in self._left_out:
+            self._left_out.remove(event.id.value)
+        else:
+            self._add(name, to_dict(event))
+
+    def leave_out(self, client_order_id: str, event_id: str) -> bool:
+        """Leave out the entry that an order's command began with, and the event that is to answer it.
+
+        Return False, and leave out nothing, where that entry is written already: then its answer belongs there too.
+        """
+        kept = [each for each in self._held if each[0] != client_order_id]
+        if len(kept) == len(self._held):
+            return False
+        self._held = kept
+        self._left_out.add(event_id)
+        return True
 
     def _learn(self, kind: type) -> tuple[str, Callable[[Any], dict[str, Any]]]:
         name = kind.__name__
@@ -97,12 +127,20 @@ class Recorder:
         self._add(name, body)
 
     def _add(self, name: str, body: dict[str, Any]) -> None:
+        if self._held:
+            self._release()
         self._pending.append((name, self._now_ns(), self._encode(body)))
         if len(self._pending) >= self._batch:
             self.drain()
 
+    def _release(self) -> None:
+        # What was held back waited for the gate: any entry after it says that the command was let through.
+        self._pending.extend(held[1:] for held in self._held)
+        self._held.clear()
+
     def drain(self) -> None:
         """Hand everything recorded so far to the sink."""
+        self._release()
         pending, self._pending = self._pending, []
         try:
             for name, ts, data in pending:
@@ -156,8 +194,3 @@ def _submit_body(command: SubmitOrder) -> dict[str, Any]:
         "params": command.params,
         "ts_init": command.ts_init,
     }
-
-
-def _restore(bus: MessageBus, endpoint: str, handler: Callable[[Any], None], wrapped: Callable[[Any], None]) -> None:
-    bus.deregister(endpoint, wrapped)
-    bus.register(endpoint, handler)

@@ -36,10 +36,14 @@ _STATUS = {
 }
 _REFUSAL = {"OrderModifyRejected": "PENDING_UPDATE", "OrderCancelRejected": "PENDING_CANCEL"}
 _NOTABLE = frozenset(
-    {"OrderDenied", "OrderRejected", "OrderModifyRejected", "OrderCancelRejected",
-     "StrategyRaised", "ShutdownSystem", "TradingStateChanged", "TailRepaired"}
+    {"OrderDenied", "OrderRejected", "OrderModifyRejected", "OrderCancelRejected", "StrategyRaised",
+     "ShutdownSystem", "TradingStateChanged", "TailRepaired", "StoodDown", "StandDownEnded", "LatchClosed",
+     "LimitBreached", "LimitWarned", "KillLatchClosed", "ModeChanged", "ModeChangeRefused", "OverrideGiven",
+     "OverrideUsed"}
 )  # fmt: skip
 _COMMANDS = frozenset({"SubmitOrder", "SubmitOrderList"})
+_WORDS = ("reason", "message", "state", "lost_bytes", "detail", "limit", "after", "override_id")
+_SUBJECTS = ("client_order_id", "latch", "strategy_id", "code")
 NOTABLE_MAX = 200
 _ORDER_ID = b'"client_order_id":"'  # inside a JSON string its quotes would be escaped, so it is the key
 
@@ -58,8 +62,9 @@ class Fold:
     """Everything a journal's fills amount to.
 
     `orders_alive` lacks most of the closed orders, `trades_repeated` and `fills_astray` name fills that occur twice
-    or that are no order's. `ts_last` is the engine's time (ns) at the last entry that was used, `has_commands` tells
-    a full journal from one of orders alone.
+    or that are no order's. `denials` counts the gate's denials by code; `orders_left_out` are denied orders that the
+    journal gives as a number only. `ts_last` is the engine's time (ns) at the last entry that was used,
+    `has_commands` tells a full journal from one of orders alone.
     """
 
     venue: dict[str, Any] = field(default_factory=dict)
@@ -73,6 +78,8 @@ class Fold:
     trades_repeated: list[str] = field(default_factory=list)
     fills_astray: list[str] = field(default_factory=list)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    denials: Counter[str] = field(default_factory=Counter)
+    orders_left_out: int = 0
     notable: list[Notable] = field(default_factory=list)
     notable_count: int = 0
     entries: int = 0
@@ -124,7 +131,15 @@ class Fold:
 
     def order_counts(self) -> dict[str, int]:
         """Return how many orders ended in each status."""
-        return dict(sorted(Counter(order.status for order in self.orders.values()).items()))
+        counts = Counter(order.status for order in self.orders.values())
+        if self.orders_left_out:
+            counts["DENIED"] += self.orders_left_out
+        return dict(sorted(counts.items()))
+
+    @property
+    def orders_total(self) -> int:
+        """How many orders there were, those that are only counted included."""
+        return len(self.orders) + self.orders_left_out
 
     def orders_open(self) -> list[str]:
         """Return the ids of orders that no final event closed."""
@@ -266,14 +281,23 @@ def _check_fill(fold: Fold, data: dict[str, Any], order: OrderState | None) -> N
         fold.fills_astray.append(trade)
 
 
+def _on_denied(fold: Fold, data: dict[str, Any]) -> None:
+    fold.denials[data["code"]] += 1
+
+
+def _on_denials_counted(fold: Fold, data: dict[str, Any]) -> None:
+    fold.denials[data["code"]] += data["intents"]
+    fold.orders_left_out += data["orders"]
+
+
 def _on_engine_state(fold: Fold, data: dict[str, Any]) -> None:
     fold.engine_state = data
 
 
 def _note(fold: Fold, entry: Entry) -> None:
     data = json.loads(entry.data)
-    text = str(data.get("reason") or data.get("message") or data.get("state") or data.get("lost_bytes") or "")
-    subject = str(data.get("client_order_id") or "")
+    text = next((str(data[key]) for key in _WORDS if data.get(key)), "")
+    subject = next((str(data[key]) for key in _SUBJECTS if data.get(key)), "")
     fold.reasons[(entry.type, text)] += 1
     fold.notable_count += 1
     if len(fold.notable) < NOTABLE_MAX:
@@ -288,5 +312,7 @@ _HANDLERS: dict[str, Callable[[Fold, dict[str, Any]], None]] = {
     "OrderUpdated": _on_updated,
     "OrderFilled": _on_filled,
     "CancelAllOrders": _on_cancel_all,
+    "IntentDenied": _on_denied,
+    "DenialsCounted": _on_denials_counted,
     "EngineStateRecorded": _on_engine_state,
 }

@@ -155,7 +155,7 @@ def _order_checks(fold: Fold, engine_state: dict[str, Any]) -> Iterator[Check]:
     mine: dict[str, Any] = dict(fold.order_counts())
     if not fold.has_commands:  # then nothing tells which orders a cancel of all had reached
         mine, by_status = _merged(mine), _merged(by_status)
-    total = Decimal(len(fold.orders))
+    total = Decimal(fold.orders_total)
     yield _number("orders", "order_count", total, orders.get("total"), ZERO)
     for status in sorted(mine.keys() | by_status.keys()):
         expected = Decimal(mine.get(status, 0))

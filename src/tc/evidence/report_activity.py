@@ -34,15 +34,25 @@ _EVENT_WORDS = {
     "ShutdownSystem": "Shutdown asked for",
     "TradingStateChanged": "Trading state changed",
     "TailRepaired": "Torn tail repaired",
+    "StoodDown": "Stood down",
+    "StandDownEnded": "Stand-down ended",
+    "LatchClosed": "Latch closed",
+    "LimitBreached": "Limit breached",
+    "LimitWarned": "Limit near",
+    "KillLatchClosed": "Kill latch closed",
+    "ModeChanged": "Mode changed",
+    "ModeChangeRefused": "Mode change refused",
+    "OverrideGiven": "Override given",
+    "OverrideUsed": "Override used",
 }
 
 
 def order_section(facts: ReportFacts) -> Section:
     """Return how orders ended, and the first and last of them."""
     fold = facts.fold
-    if not fold.orders:
+    if not fold.orders_total:
         return Section("Orders", "orders", (Paragraph("The strategies sent no order."),))
-    total = len(fold.orders)
+    total = fold.orders_total
     statuses = tuple(
         (Cell(_word(status)), Cell.number(f"{count:,}"), Cell.number(percent(count / total, 1)))
         for status, count in fold.order_counts().items()

@@ -76,7 +76,7 @@ def headline(facts: ReportFacts) -> tuple[Headline, ...]:
     """Return the figures that stand above all others, each with a word beneath it."""
     equity = facts.statistics.get("equity")
     money = _booked(facts) if not equity else _marked(facts, equity)
-    orders, fills = counted(len(facts.fold.orders), "order"), counted(len(facts.fold.fills), "fill")
+    orders, fills = counted(facts.fold.orders_total, "order"), counted(len(facts.fold.fills), "fill")
     closed = facts.statistics["trips"]["count"]
     return *money, ("Round trips", Cell.number(f"{closed:,}", note=f"{orders}, {fills}"))
 

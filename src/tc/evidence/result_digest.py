@@ -2,7 +2,8 @@
 
 Only entries of an allow-list count: orders, positions, accounts, commands, and the engine's final state. Identifiers
 that the engine draws at random (UUID4) are replaced by the order in which they first appear, so that links between
-entries still count while the random values do not. Seqs are left out: an entry about the run itself may come between.
+entries still count while the random values do not. Left out are whose run an order was, and seqs: an entry about the
+run itself may come between.
 """
 
 from __future__ import annotations
@@ -50,8 +51,15 @@ RESULT_ENTRY_TYPES = frozenset(
         "ShutdownSystem",
         "StrategyRaised",
         "EngineStateRecorded",
+        "IntentDenied",
+        "DenialsCounted",
+        "LimitWarned",
+        "LimitBreached",
+        "LatchClosed",
+        "StoodDown",
     }
 )
+_ATTRIBUTION = b',"attribution":'
 _UUID4 = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
@@ -100,7 +108,11 @@ class Canonical:
         """Return the entry's canonical form, or None where it is not part of the result."""
         if entry.type not in RESULT_ENTRY_TYPES:
             return None
-        text = _UUID4.sub(self._index, entry.data)
+        data = entry.data
+        if entry.type == "OrderInitialized":
+            # Always its last key; inside a JSON string its quotes would be escaped.
+            data = data[:cut] if (cut := data.rfind(_ATTRIBUTION)) > 0 else data
+        text = _UUID4.sub(self._index, data)
         return CanonicalEntry(entry.seq, entry.type, b"%d %s %s" % (entry.ts, entry.type.encode(), text))
 
     def _index(self, match: re.Match[bytes]) -> bytes:

@@ -48,6 +48,18 @@ def reference_problems(config: dict[str, Any], instrument_ids: list[str], bar_ty
                 yield Problem(path, problem)
 
 
+def claimed_instruments(config: dict[str, Any], instrument_ids: list[str]) -> set[str]:
+    """Return the instruments that a strategy with this config trades: those it names, else those of its bars."""
+    named: dict[str, set[str]] = {"instrument": set(), "bars": set()}
+    for path, value in _leaves(config, ()):
+        key = next((part for part in reversed(path) if isinstance(part, str)), "")
+        if isinstance(value, str) and key in _INSTRUMENT_KEYS:
+            named["instrument"].add(value)
+        elif isinstance(value, str) and key in _BAR_TYPE_KEYS:
+            named["bars"].add(value.partition("@")[0].rsplit("-", 4)[0])
+    return (named["instrument"] or named["bars"]) & set(instrument_ids)
+
+
 def _bar_type_problem(value: str, instrument_ids: list[str], bar_types: list[str]) -> str | None:
     target, _, source = value.partition("@")
     instrument_id, *rest = target.rsplit("-", 4)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tc.model.config_value import reference_problems
+from tc.model.config_value import claimed_instruments, reference_problems
 from tc.model.problem import Problem
 from tc.model.value import split_bar_type
 
@@ -26,6 +26,7 @@ def cross_problems(spec: RunSpec) -> Iterator[Problem]:
     yield from _instrument_problems(spec)
     yield from _feed_problems(spec)
     yield from _config_problems(spec)
+    yield from _claim_problems(spec)
 
 
 def _twice(section: str, field: str, names: Sequence[str]) -> Iterator[Problem]:
@@ -94,3 +95,20 @@ def _config_problems(spec: RunSpec) -> Iterator[Problem]:
     for index, strategy in enumerate(spec.strategies):
         for path, text in reference_problems(strategy.config, known, bar_types):
             yield Problem(("strategies", index, "config", *path), text)
+
+
+def _claim_problems(spec: RunSpec) -> Iterator[Problem]:
+    # With NETTING the venue knows one position an instrument: two strategies in it would trade each other's.
+    if spec.venue.oms_type != "NETTING":
+        return
+    known = [instrument.id for instrument in spec.instruments]
+    owners: dict[str, str] = {}
+    for index, strategy in enumerate(spec.strategies):
+        if strategy.mode != "active":
+            continue
+        for instrument_id in sorted(claimed_instruments(strategy.config, known)):
+            owner = owners.setdefault(instrument_id, strategy.id)
+            if owner != strategy.id:
+                text = f"found '{strategy.id}' active on {instrument_id}, which '{owner}' trades already; with NETTING"
+                fix = "an instrument has one trading strategy: run it in a node apart, or use HEDGING"
+                yield Problem(("strategies", index, "mode"), f"{text} {fix}")

@@ -158,6 +158,7 @@ def limit_problems(spec: RunSpec) -> Iterator[Problem]:
                 text = f"found '{member}', which is not under instruments ({', '.join(instruments)}); correct it"
                 yield Problem(("risk", "groups", group, index), text)
     yield from _conversion_problems(spec)
+    yield from _equity_problems(spec)
 
 
 def _mapping_problems(name: str, bounds: dict[str, Any], instruments: dict[str, Instrument]) -> Iterator[Problem]:
@@ -188,3 +189,19 @@ def _conversion_problems(spec: RunSpec) -> Iterator[Problem]:
         if spec.risk.effective(name) != UNLIMITED:
             text = f"needs one currency, but instruments are valued in {' and '.join(currencies)}"
             yield Problem(("risk", name), f"{text}, and there is no conversion; run them apart or write 'unlimited'")
+
+
+def _equity_problems(spec: RunSpec) -> Iterator[Problem]:
+    # Equity is counted in the currency that instruments settle in, from what the account holds of it.
+    needed = {instrument.pays_in for instrument in spec.instruments}
+    missing = sorted(needed - set(spec.venue.currencies))
+    commission = spec.venue.fees.commission
+    for name in _OF_EQUITY:
+        if spec.risk.effective(name) == UNLIMITED:
+            continue
+        if missing:
+            text = f"needs equity in {missing[0]}, but the account starts with {', '.join(spec.venue.currencies)}"
+            yield Problem(("risk", name), f"{text}; add a balance in {missing[0]} or write 'unlimited'")
+        elif commission is not None and split_money(commission)[1] not in needed:
+            text = f"needs fees in {', '.join(sorted(needed))}, but the commission is {commission}"
+            yield Problem(("risk", name), f"{text}, and there is no conversion; charge in it or write 'unlimited'")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tc.model.limit import DEFAULTS, Limits, is_unlimited
+from tc.model.limit import DEFAULTS, Limits
 from tc.model.limit_value import UNLIMITED
 from tc.model.problem import Path, Problem
 from tc.model.run_spec import RunSpec
@@ -24,17 +24,7 @@ def refused_fields(spec: RunSpec) -> list[Problem]:
     """Return every field that this version does not honor in the spec's mode."""
     if spec.mode == "paper":
         return list(_refused_in_paper(spec))
-    return [*_refused_in_backtest(spec), *_refused_without_gate(spec.risk)]
-
-
-def _refused_without_gate(limits: Limits) -> Iterator[Problem]:
-    # The one place that keeps limits out until the gate enforces them; drop it with the gate.
-    for name, field in Limits.model_fields.items():
-        bound = getattr(limits, name)
-        if bound != field.default and not is_unlimited(bound):
-            fix = "write 'unlimited' (backtest only)" if field.is_required() else "remove it"
-            text = f"found {shown(bound)}, but this version has no gate to enforce a limit with; {fix}"
-            yield Problem(("risk", name), text)
+    return list(_refused_in_backtest(spec))
 
 
 def _refused_in_paper(spec: RunSpec) -> Iterator[Problem]:
@@ -64,12 +54,8 @@ def _refused_in_backtest(spec: RunSpec) -> Iterator[Problem]:
         if feed.speed is not None:
             text = f"found {shown(feed.speed)}, but this is for paper runs: a backtest is not paced; remove it"
             yield Problem(("data", index, "speed"), text)
-    for index, strategy in enumerate(spec.strategies):
-        if strategy.mode == "observe":
-            text = "found 'observe', but this version has no gate to hold its orders; use active or off"
-            yield Problem(("strategies", index, "mode"), text)
     if all(strategy.mode == "off" for strategy in spec.strategies):
-        yield Problem(("strategies",), "found every mode off, so nothing would run; set at least one to active")
+        yield Problem(("strategies",), "found every mode off, so nothing would run; set one to active or observe")
 
 
 def _value_of(spec: RunSpec, name: str) -> object:

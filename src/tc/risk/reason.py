@@ -51,7 +51,19 @@ class Reason(StrEnum):
     GROUP_RISK = "GROUP_RISK", "The correlation group would risk too much of the equity."
     OPEN_POSITIONS = "OPEN_POSITIONS", "The account would hold too many positions."
     ONE_POSITION = "ONE_POSITION", "Another strategy holds or is opening a position in the instrument."
+    INSTRUMENT_TAKEN = (
+        "INSTRUMENT_TAKEN",
+        "With NETTING, another strategy of the run holds or is opening a position in the instrument.",
+    )
     OBSERVE_ONLY = "OBSERVE_ONLY", "The strategy observes; its orders are not sent."
     STOOD_DOWN = "STOOD_DOWN", "New risk is not taken; positions may be reduced."
     KILLED = "KILLED", "The kill latch is closed; only the kill agent sends orders."
+    MODE_ENGAGED = (
+        "MODE_ENGAGED",
+        "The strategy has orders or a position, so it cannot leave active; stand it down or close them first.",
+    )
+    POSITION_BREAK = (
+        "POSITION_BREAK",
+        "The ledger's row and the engine's position differ; stood down until a named person resumes.",
+    )
     NOT_LOADED = "NOT_LOADED", "The strategy is off."

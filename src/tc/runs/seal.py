@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from tc.clock import Clock, iso_utc
 from tc.data.bar_table import BarTable
-from tc.durable import Entry, Journal, protect_tree, read_artifact, read_entries, remove_tree, write_artifact
+from tc.durable import (
+    Entry,
+    Journal,
+    make_directory,
+    protect_tree,
+    read_artifact,
+    read_entries,
+    remove_tree,
+    write_artifact,
+)
 from tc.errors import NotFound
 from tc.evidence.facts import ReportFacts, gather
 from tc.evidence.fold import fold_journal
@@ -27,6 +38,7 @@ from tc.store.run_directory import (
     RECONCILIATION,
     REPORT_HTML,
     REPORT_MARKDOWN,
+    STATE,
     RunDirectory,
     encode_document,
 )
@@ -112,9 +124,11 @@ def seal_run(
     spec: RunSpec | None,
     feeds: list[LoadedFeed],
     clock: Clock,
+    state: Mapping[str, bytes] = MappingProxyType({}),
 ) -> RunResult:
     """Write everything that a finished run owes, then its manifest, and make the directory read-only.
 
+    `state` is the account's derived state by file name; of a run whose process is gone there is none.
     Killed at any point before the manifest, the run counts as interrupted and can be sealed again.
     """
     run = writer.directory
@@ -145,6 +159,7 @@ def seal_run(
     facts = gather(metadata, spec, fold, reconciliation, _finest(feeds))
     metrics = run_metrics(facts)
     _write_documents(writer, spec, facts, metrics, reconciliation)
+    _write_state(writer, state)
     writer.update(**metadata)
     manifest = build_manifest(run, head, result_digest)
     write_artifact(run.anchor_path, build_anchor(run, manifest))
@@ -153,6 +168,13 @@ def seal_run(
     if run.scratch.is_dir():
         remove_tree(run.scratch)
     return RunResult(run, metadata, metrics, reconciliation.to_json())
+
+
+def _write_state(writer: RunWriter, state: Mapping[str, bytes]) -> None:
+    if state:
+        make_directory(writer.directory.file(STATE))
+    for name, data in state.items():
+        writer.write(f"{STATE}/{name}", data)
 
 
 def _finest(feeds: list[LoadedFeed]) -> dict[str, BarTable]:

@@ -83,10 +83,10 @@ def _run(
         inputs.strategies,
         journal,
         directory.scratch,
-        Controls(live.on_progress, stop.is_set, request.bars_max, clock),
+        Controls(live.on_progress, stop.is_set, request.bars_max, clock, _attribution(writer.metadata)),
     )
     stop.finish()
-    return seal_run(writer, journal, _ending(outcome, stop.kind), inputs.spec, inputs.feeds, clock)
+    return seal_run(writer, journal, _ending(outcome, stop.kind), inputs.spec, inputs.feeds, clock, outcome.state)
 
 
 def _ending(outcome: BacktestOutcome, stop_kind: StopKind | None) -> Ending:
@@ -128,6 +128,10 @@ def _metadata(request: RunRequest, inputs: RunInputs, created_ns: int) -> dict[s
         "bars_total": sum(len(feed.table.ts_event) for feed in inputs.feeds),
         "result_digest": None,
     }
+
+
+def _attribution(metadata: dict[str, Any]) -> dict[str, Any]:
+    return {"run_id": metadata["run_id"], "spec": metadata["spec"]["digest"], "operator": metadata["operator"]}
 
 
 def _run_started(metadata: dict[str, Any]) -> dict[str, Any]:

@@ -6,12 +6,15 @@ nothing behind; a fill is a fact and never refused. The same `command_id` again 
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Self, Unpack
 
 from tc.clock import SYSTEM_CLOCK, Clock
+from tc.durable import Head
 from tc.errors import BusyError
 from tc.risk.book import Book
 from tc.risk.intent import Intent
+from tc.store.derived import Statement
 from tc.store.ledger_command import (
     FillTerms,
     changed,
@@ -48,7 +51,7 @@ from tc.store.ledger_rule import (
     Rules,
     Unlimited,
 )
-from tc.store.ledger_session import LedgerSession, Outcome
+from tc.store.ledger_session import LedgerSession, OnEntry, Outcome
 from tc.store.ledger_storage import COMMAND_TIMEOUT_S, FileStorage, MemoryStorage
 
 
@@ -114,9 +117,12 @@ class PositionLedger(LedgerSession):
         rules: Rules | None = None,
         clock: Clock = SYSTEM_CLOCK,
         ts: int | None = None,
+        on_entry: OnEntry | None = None,
     ) -> Self:
-        """Return a ledger that lives as long as the process, opened at `ts`."""
-        return cls(MemoryStorage(), rules or Unlimited(), clock)._opened(ledger_opened(account, currency), ts)
+        """Return a ledger that lives as long as the process, opened at `ts`; `on_entry` sees the state after each."""
+        ledger = cls(MemoryStorage(), rules or Unlimited(), clock)
+        ledger._on_entry = on_entry
+        return ledger._opened(ledger_opened(account, currency), ts)
 
     def open(
         self, command_id: str, instrument_id: str, strategy_id: str, side: str, quantity: Number, price: Number,
@@ -180,7 +186,7 @@ class PositionLedger(LedgerSession):
 
     def change(self, intent: Intent) -> Outcome:
         """Reserve anew what the modified order `intent.replaces` may come to; refused, the old reservation stays."""
-        record = changed(intent)
+        record = changed("change", intent.command_id, intent.replaces, intent.quantity, intent.price, intent.stop)
 
         def decide(state: Projection) -> Record | Refused:
             if record.reservation_id not in state.reservations:
@@ -188,6 +194,20 @@ class PositionLedger(LedgerSession):
             return self._within_limits(state, intent, record)
 
         return self._execute(record, self._ts(intent.ts), decide)
+
+    def note_change(
+        self, command_id: str, reservation_id: str, quantity: Number, price: Number | None, stop: Number | None,
+        *, ts: int | None = None,
+    ) -> Outcome:  # fmt: skip
+        """Record that a working order is another one by now: its venue changed it, whatever the limits say."""
+        record = changed("note_change", command_id, reservation_id, quantity, price, stop)
+
+        def decide(state: Projection) -> Record | Refused:
+            if reservation_id not in state.reservations:
+                return Refused(NO_RESERVATION, f"there is no reservation {reservation_id}")
+            return record
+
+        return self._execute(record, self._ts(ts), decide)
 
     def release(self, command_id: str, reservation_id: str, reason: str, *, ts: int | None = None) -> Outcome:
         """Release what is left of a reservation: its order was canceled, rejected or expired."""
@@ -275,6 +295,19 @@ class PositionLedger(LedgerSession):
         """Return the account as it is, commands of other processes included; raise LockTimeout where it is busy."""
         with self._turn():
             return self._projection.snapshot(self._ts(now_ns))
+
+    def last_seen(self, now_ns: int) -> Book:
+        """Return the account as of this process's last command: a live view that takes no lock and is never ahead."""
+        return self._projection.book(now_ns)
+
+    def documents(self, statement: Statement) -> dict[str, bytes]:
+        """Return the derived files that `statement`, which saw every entry, gives for the present state."""
+        return statement.documents(self._projection, Head(self._projection.seq, ""))
+
+    @property
+    def realized(self) -> Decimal:
+        """Capital plus profit minus fees, as of this process's last command."""
+        return self._projection.realized
 
     def _opened(self, record: LedgerOpened, ts: int | None) -> Self:
         try:

@@ -117,17 +117,20 @@ def reserved(intent: Intent) -> RiskReserved:
     return record.asked_as(request_digest("reserve", record))
 
 
-def changed(intent: Intent) -> ReservationChanged:
-    """Return what a modified order asks for; raise InputError where it names no order or a number is none."""
+def changed(
+    verb: str, command_id: str, reservation_id: str | None, quantity: Number, price: Number | None,
+    stop: Number | None,
+) -> ReservationChanged:  # fmt: skip
+    """Return what becomes of a working order; raise InputError where it names none or a number is none."""
     record = ReservationChanged(
-        command_id=name_of(intent.command_id, "command_id"),
+        command_id=name_of(command_id, "command_id"),
         request="",
-        reservation_id=name_of(intent.replaces or "", "the reservation that a modify replaces"),
-        quantity=number_of(intent.quantity, "quantity"),
-        price=optional_number(intent.price, "price"),
-        stop=optional_number(intent.stop, "stop"),
+        reservation_id=name_of(reservation_id or "", "the reservation that a modify replaces"),
+        quantity=number_of(quantity, "quantity"),
+        price=optional_number(price, "price"),
+        stop=optional_number(stop, "stop"),
     )
-    return record.asked_as(request_digest("change", record))
+    return record.asked_as(request_digest(verb, record))
 
 
 def reservation_ended(command_id: str, reservation_id: str, reason: str) -> ReservationReleased:

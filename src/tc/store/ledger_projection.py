@@ -12,7 +12,7 @@ import msgspec
 
 from tc.risk.book import Book, EquityState, Reservation, Row
 from tc.risk.calendar import day_of, week_of
-from tc.risk.latch import TOTAL_DRAWDOWN
+from tc.risk.latch import DAILY_LOSS, TOTAL_DRAWDOWN
 from tc.store.ledger_entry import (
     BreachRecorded,
     CapitalDeposited,
@@ -243,7 +243,10 @@ class Projection:
         return ()
 
     def _close_latch(self, ts: int, record: LatchClosed) -> tuple[ClosedPosition, ...]:
-        self.latches.setdefault(record.latch, ts)
+        if record.latch == DAILY_LOSS:
+            self.latches[record.latch] = ts  # it ends with its day, so each day closes it anew
+        else:
+            self.latches.setdefault(record.latch, ts)
         return ()
 
     def _release_latch(self, _ts: int, record: LatchReleased) -> tuple[ClosedPosition, ...]:

@@ -16,6 +16,7 @@ from tc.store.ledger_rule import COMMAND_REUSED, LEDGER_BUSY, Refused, Rules
 from tc.store.ledger_storage import LedgerStorage
 
 Outcome = Committed | Refused
+OnEntry = Callable[[Projection, Stored], None]
 Decision = Callable[[Projection], Record | Refused]
 
 
@@ -31,6 +32,7 @@ class LedgerSession:
         self._clock = clock
         self._projection = Projection()
         self._fault: BaseException | None = None
+        self._on_entry: OnEntry | None = None
 
     def disconnect(self) -> None:
         """Let go of the files; on disk the head is recorded outside the journal."""
@@ -109,13 +111,16 @@ class LedgerSession:
 
     def _fold(self, stored: Stored) -> Committed:
         try:
-            return self._projection.apply(stored.seq, stored.ts, stored.record)
+            committed = self._projection.apply(stored.seq, stored.ts, stored.record)
         except (ValueError, ArithmeticError) as error:
             self._fault = self._storage.damaged(stored.seq, str(error))
             raise self._fault from error
         except BaseException as error:
             self._poison(error)
             raise
+        if self._on_entry is not None:
+            self._on_entry(self._projection, stored)
+        return committed
 
     def _poison(self, error: BaseException) -> None:
         # What is in memory may differ from what is stored: nothing is decided on it any more.

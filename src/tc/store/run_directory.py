@@ -19,6 +19,7 @@ REPORT_MARKDOWN = "report.md"
 REPORT_HTML = "report.html"
 RECONCILIATION = "reconciliation_result.json"
 ENGINE_LOG = "nautilus.jsonl"
+STATE = "state"
 MANIFEST = "manifest.json"
 
 STATUSES = ("created", "running", "completed", "failed", "killed", "interrupted", "safety_blocked", "unknown")

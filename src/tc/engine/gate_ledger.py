@@ -1,0 +1,188 @@
+"""The gate's side of the position ledger: reservations before orders leave, and what the engine's events did to them.
+
+One ledger a settlement currency, since there is no conversion. Rows are netted per strategy and instrument, with
+HEDGING too: what counts is what a strategy holds of an instrument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from nautilus_trader.model.enums import OrderStatus
+from nautilus_trader.model.events import OrderFilled, OrderModifyRejected, OrderUpdated
+
+from tc.engine.gate_intent import base_quantity, price_of_order, side_text
+from tc.engine.gate_rules import GateRules
+from tc.engine.reference import InstrumentFeed, MarketFeed, price_of
+from tc.risk.exact import EXACT, ZERO
+from tc.risk.reason import Reason
+from tc.store.ledger import PositionLedger
+from tc.store.ledger_projection import Committed
+from tc.store.ledger_session import Outcome
+
+_CLOSED = {OrderStatus.DENIED, OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.FILLED}
+
+
+@dataclass(slots=True)
+class _Holding:
+    """What the strategies hold of an instrument, as a line: profit = slope x price + base; inverse: - slope / price."""
+
+    slope: Decimal = ZERO
+    base: Decimal = ZERO
+
+    def profit(self, price: Decimal, *, inverse: bool) -> Decimal:
+        if inverse:
+            return EXACT.subtract(self.base, EXACT.divide(self.slope, price))
+        return EXACT.fma(self.slope, price, self.base)
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A fill that left the account over a limit, or a row that is not what the engine holds."""
+
+    code: str
+    detail: str
+
+
+class GateLedger:
+    """Books what the engine does in the ledgers, and marks the account at each new price.
+
+    `on_floor` is called with a currency when its marked equity is so low that a latch may be due.
+    """
+
+    def __init__(
+        self,
+        ledgers: dict[str, PositionLedger],
+        rules: GateRules,
+        market: MarketFeed,
+        cache: Any,
+        on_floor: Callable[[str], None],
+    ) -> None:
+        self._ledgers = ledgers
+        self._rules = rules
+        self._market = market
+        self._cache = cache
+        self._on_floor = on_floor
+        self._holdings: dict[str, _Holding] = {}
+        self._profits = {currency: dict[str, Decimal]() for currency in ledgers}
+        self._prices: dict[str, Decimal] = {}
+        self.terms: dict[str, dict[str, Any]] = {}
+
+    def ledger_of(self, instrument_id: str) -> PositionLedger:
+        """Return the ledger in which an instrument is booked."""
+        return self._ledgers[self._market.feeds[instrument_id].currency]
+
+    def take_event(self, event: Any, now_ns: int) -> list[Breach]:
+        """Book an order event: fills as facts, ends as releases, venue updates as changes. Return what it breached."""
+        kind = type(event)
+        if kind is OrderFilled:
+            return self._fill(event, now_ns)
+        order = self._cache.order(event.client_order_id)
+        if order is None:
+            return []
+        if order.status in _CLOSED:
+            self._release(order, kind.__name__, now_ns)
+        elif kind is OrderUpdated or kind is OrderModifyRejected:
+            self.follow(order, event.id.value, now_ns)
+        return []
+
+    def follow(self, order: Any, command_id: str, now_ns: int) -> None:
+        """Bring a reservation to what the order is now; what the venue or an algorithm did is a fact."""
+        order_id = order.client_order_id.value
+        ledger = self.ledger_of(order.instrument_id.value)
+        held = ledger.last_seen(now_ns).reservations.get(order_id)
+        if held is None:
+            return
+        left = base_quantity(order, order.leaves_qty, self._market[order.instrument_id.value])
+        price = price_of_order(order)
+        if left > 0 and (left, price) != (held.quantity, held.price):
+            ledger.note_change(command_id, order_id, left, price, held.stop, ts=now_ns)
+
+    def mark(self, feed: InstrumentFeed, item: Any) -> None:
+        """Mark the account at a new price of an instrument that is held."""
+        self._mark(feed, price_of(item), item.ts_init)
+
+    def fell(self, currency: str) -> bool:
+        """Return whether marked equity is at or below the floor of its bounds."""
+        equity = self._rules.equity[currency]
+        return equity.current <= equity.floor
+
+    def _release(self, order: Any, how: str, now_ns: int) -> None:
+        order_id = order.client_order_id.value
+        self.terms.pop(order_id, None)
+        ledger = self.ledger_of(order.instrument_id.value)
+        if order_id in ledger.last_seen(now_ns).reservations:
+            ledger.release(f"{order_id}/{how}", order_id, how, ts=now_ns)
+
+    def _fill(self, event: Any, now_ns: int) -> list[Breach]:
+        instrument_id, strategy_id = event.instrument_id.value, event.strategy_id.value
+        feed = self._market.feeds[instrument_id]
+        ledger = self._ledgers[feed.currency]
+        order_id = event.client_order_id.value
+        quantity, price = event.last_qty.as_decimal(), event.last_px.as_decimal()
+        signed = quantity if side_text(event.order_side) == "BUY" else -quantity
+        fee = ZERO if event.commission is None else event.commission.as_decimal()
+        paid_in = feed.currency if event.commission is None else event.commission.currency.code
+        if paid_in == feed.coin:  # it comes off the coins, as if they had been sold for the fee
+            signed, fee = signed - fee, EXACT.multiply(fee, price)
+        elif paid_in != feed.currency:
+            fee = ZERO  # another balance pays; a run with limits on equity has no such fee
+        held = ledger.last_seen(now_ns).quantity(instrument_id, strategy_id)
+        self._rules.is_reducing_fill = abs(held + signed) < abs(held)
+        outcome = ledger.commit_fill(
+            f"{order_id}/{event.trade_id.value}", instrument_id, strategy_id, side_text(event.order_side),
+            abs(signed), price, reservation_id=order_id, fee=fee,
+            multiplier=feed.multiplier, is_inverse=feed.inverse, ts=now_ns, **self.terms.get(order_id, {}),
+        )  # fmt: skip
+        self._hold(feed, ledger, now_ns)
+        self._mark(feed, self._prices.get(instrument_id, price), now_ns)
+        return [*_breaches(outcome), *self._agreement(event, held + signed)]
+
+    def _hold(self, feed: InstrumentFeed, ledger: PositionLedger, now_ns: int) -> None:
+        holding = _Holding()
+        for (instrument_id, _), row in ledger.last_seen(now_ns).rows.items():
+            if instrument_id != feed.instrument_id:
+                continue
+            size = EXACT.multiply(row.quantity, feed.multiplier)
+            holding.slope += size
+            cost = EXACT.divide(size, row.price_open) if feed.inverse else -EXACT.multiply(size, row.price_open)
+            holding.base = EXACT.add(holding.base, cost)
+        feed.is_held = bool(holding.slope or holding.base)
+        self._holdings[feed.instrument_id] = holding
+
+    def _mark(self, feed: InstrumentFeed, price: Decimal, ts: int) -> None:
+        name, currency = feed.instrument_id, feed.currency
+        self._prices[name] = price
+        profits = self._profits[currency]
+        profits[name] = self._holdings[name].profit(price, inverse=feed.inverse)
+        total = self._ledgers[currency].realized
+        for profit in profits.values():
+            total = EXACT.add(total, profit)
+        equity = self._rules.equity[currency]
+        equity.mark(ts, total)
+        if total <= equity.floor:
+            self._on_floor(currency)
+
+    def _agreement(self, event: Any, expected: Decimal) -> list[Breach]:
+        if event.position_id.value == f"{event.instrument_id}-{event.strategy_id}":  # netted: there is no other
+            position = self._cache.position(event.position_id)
+            found = ZERO if position is None else position.signed_decimal_qty()
+        else:
+            held = self._cache.positions_open(None, event.instrument_id, event.strategy_id)
+            found = sum((position.signed_decimal_qty() for position in held), ZERO)
+        if found == expected:
+            return []
+        detail = (
+            f"{event.strategy_id} holds {expected} {event.instrument_id} in the ledger, the engine holds {found} "
+            f"after fill {event.trade_id} of {event.client_order_id}"
+        )
+        return [Breach(Reason.POSITION_BREAK, detail)]
+
+
+def _breaches(outcome: Outcome) -> list[Breach]:
+    if not isinstance(outcome, Committed):
+        return [Breach(outcome.code, outcome.detail)]
+    return [Breach(code, f"after fill {outcome.command_id}") for code in outcome.breaches]

@@ -1,0 +1,113 @@
+"""Build the gate of one kernel from the spec: limits, ledgers, references, and the strategies' first modes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tc.engine.endpoint import Endpoints
+from tc.engine.gate import Gate
+from tc.engine.gate_control import GateControl
+from tc.engine.gate_denial import Denier
+from tc.engine.gate_ledger import GateLedger
+from tc.engine.gate_rules import GateRules
+from tc.engine.gate_watch import GateWatch
+from tc.engine.recorder import Recorder
+from tc.engine.reference import InstrumentFeed, MarketFeed
+from tc.engine.standing import MODES, Member, Standing
+from tc.engine.strategy_source import LoadedStrategy
+from tc.model.config_value import claimed_instruments
+from tc.model.run_spec import RunSpec
+from tc.model.value import split_money
+from tc.risk.limit_set import limit_set
+from tc.risk.marked_equity import MarkedEquity
+from tc.store.derived import Statement
+from tc.store.ledger import PositionLedger
+
+
+@dataclass(frozen=True)
+class GateParts:
+    """A gate that is ready to be attached, and what can be told to it or read from it."""
+
+    gate: Gate
+    control: GateControl
+    watch: GateWatch
+    denier: Denier
+    standing: Standing
+    rules: GateRules
+    ledgers: dict[str, PositionLedger]
+    statements: dict[str, Statement]
+
+    def state_documents(self) -> dict[str, bytes]:
+        """Return the derived state of the ledgers that the gate keeps itself, by file name.
+
+        Where instruments settle in several currencies, each has files of its own: `portfolio-USDT.json`.
+        """
+        found: dict[str, bytes] = {}
+        for currency, statement in self.statements.items():
+            for name, data in self.ledgers[currency].documents(statement).items():
+                is_alone = len(self.statements) == 1
+                found[name if is_alone else name.replace(".json", f"-{currency}.json")] = data
+        return found
+
+
+def build_gate(
+    kernel: Any,
+    spec: RunSpec,
+    strategies: list[LoadedStrategy],
+    recorder: Recorder,
+    started_ns: int,
+    ledgers: dict[str, PositionLedger] | None = None,
+) -> GateParts:
+    """Return the gate of a kernel whose strategies and algorithms were added already.
+
+    Without `ledgers` (by currency) it keeps its own in memory, with the starting balances as capital at `started_ns`.
+    """
+    limits = limit_set(spec)
+    is_netting = spec.venue.oms_type == "NETTING"
+    standing = Standing(
+        {loaded.strategy.id.value: Member(loaded.spec.id, MODES[loaded.spec.mode]) for loaded in strategies}
+    )
+    feeds: dict[str, InstrumentFeed] = {}
+    market = MarketFeed(feeds)
+    rules = GateRules(limits, standing, market, is_netting=is_netting)
+    statements: dict[str, Statement] = {}
+    held = ledgers if ledgers is not None else memory_ledgers(spec, rules, started_ns, statements)
+    watch = GateWatch(kernel.clock, recorder, rules, standing, held, market)
+    books = GateLedger(held, rules, market, kernel.cache, watch.look_at)
+    for instrument in spec.instruments:
+        feeds[instrument.id] = InstrumentFeed(instrument, limits.price_collar_period_ns, books.mark)
+    for currency, ledger in held.items():
+        rules.equity[currency] = marked = MarkedEquity(currency, limits.total_drawdown, limits.daily_loss)
+        marked.move_capital(started_ns, marked.current, ledger.realized)
+    denier = Denier(kernel, recorder, standing.spec_id)
+    gate = Gate(kernel, rules, books, market, denier, standing, watch)
+    known = [instrument.id for instrument in spec.instruments]
+    claims = {
+        loaded.strategy.id.value: frozenset(claimed_instruments(loaded.spec.config, known)) for loaded in strategies
+    }
+    control = GateControl(kernel, recorder, rules, standing, watch, held, claims)
+    return GateParts(gate, control, watch, denier, standing, rules, held, statements)
+
+
+def memory_ledgers(
+    spec: RunSpec, rules: GateRules, started_ns: int, statements: dict[str, Statement]
+) -> dict[str, PositionLedger]:
+    """Return a ledger in memory for every currency that the spec's instruments settle in; each fills a statement."""
+    balances = map(split_money, spec.venue.starting_balances)
+    capital = {currency: amount for amount, currency in balances}
+    ledgers = {}
+    for currency in sorted({instrument.pays_in for instrument in spec.instruments}):
+        statement = statements[currency] = Statement()
+        ledger = PositionLedger.in_memory(
+            spec.account or "backtest", currency, rules=rules, ts=started_ns, on_entry=statement.take
+        )
+        if currency in capital:
+            ledger.deposit("starting-balance", capital[currency], ts=started_ns)
+        ledgers[currency] = ledger
+    return ledgers
+
+
+def attach_gate(parts: GateParts, endpoints: Endpoints, spec: RunSpec) -> None:
+    """Put the gate around the engine."""
+    parts.gate.attach(endpoints, [feed.bar_type for feed in spec.data])

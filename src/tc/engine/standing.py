@@ -1,0 +1,105 @@
+"""Who may trade now: the mode of each strategy, and what the account was told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tc.risk.permission import State, strictest
+
+MODES = {"active": State.ACTIVE, "observe": State.OBSERVE, "off": State.OFF}
+
+
+@dataclass(frozen=True)
+class Member:
+    """A strategy of the run: its id in the spec and the mode that it starts in."""
+
+    spec_id: str
+    mode: State
+
+
+class Standing:
+    """Modes of strategies and the standing of the account; the strictest holds (`tc.risk.permission`).
+
+    A strategy that is not a member of the run is off. `version` moves with every change, so that a permission given
+    under another one is asked for again.
+    """
+
+    def __init__(self, members: dict[str, Member]) -> None:
+        """Take the members by NautilusTrader's strategy id."""
+        self._spec_ids = {strategy_id: member.spec_id for strategy_id, member in members.items()}
+        self._modes = {strategy_id: member.mode for strategy_id, member in members.items()}
+        self._stood_down: dict[str, str] = {}
+        self._account: dict[State, str] = {}
+        self.version = 0
+
+    def spec_id(self, strategy_id: str) -> str | None:
+        """Return a strategy's id in the spec; None for one that is no member."""
+        return self._spec_ids.get(strategy_id)
+
+    def mode(self, strategy_id: str) -> State:
+        """Return a strategy's own mode."""
+        return self._modes.get(strategy_id, State.OFF)
+
+    def state(self, strategy_id: str) -> State:
+        """Return what holds for a strategy now."""
+        mode = self._modes.get(strategy_id, State.OFF)
+        if not self._account and not self._stood_down:
+            return mode
+        return strictest(mode, *self._account, *([State.STOOD_DOWN] if strategy_id in self._stood_down else []))
+
+    def is_stood_down(self, strategy_id: str) -> bool:
+        """Return whether the strategy, or the account, was told to take no new risk."""
+        return strategy_id in self._stood_down or State.STOOD_DOWN in self._account
+
+    @property
+    def is_killed(self) -> bool:
+        """Whether the kill latch is closed."""
+        return State.KILLED in self._account
+
+    def set_mode(self, strategy_id: str, mode: State) -> None:
+        """Set a member's mode."""
+        self._modes[strategy_id] = mode
+        self.version += 1
+
+    def stand_down(self, reason: str, strategy_id: str | None = None) -> bool:
+        """Take no new risk from now on, in the account or of one strategy; return whether that is news."""
+        if strategy_id is None:
+            is_news = State.STOOD_DOWN not in self._account
+            self._account.setdefault(State.STOOD_DOWN, reason)
+        else:
+            is_news = strategy_id not in self._stood_down
+            self._stood_down.setdefault(strategy_id, reason)
+        self.version += is_news
+        return is_news
+
+    def resume(self, strategy_id: str | None = None) -> bool:
+        """End a stand-down; return whether there was one."""
+        if strategy_id is None:
+            ended = self._account.pop(State.STOOD_DOWN, None)
+        else:
+            ended = self._stood_down.pop(strategy_id, None)
+        self.version += ended is not None
+        return ended is not None
+
+    def kill(self, reason: str) -> bool:
+        """Close the kill latch; nothing here opens it again. Return whether that is news."""
+        if State.KILLED in self._account:
+            return False
+        self._account[State.KILLED] = reason
+        self.version += 1
+        return True
+
+    def describe(self) -> dict[str, object]:
+        """Return what holds, for whoever asks."""
+        return {
+            "account": {state.value: reason for state, reason in self._account.items()},
+            "strategies": {
+                strategy_id: {
+                    "id": self._spec_ids[strategy_id],
+                    "mode": mode.value,
+                    "state": self.state(strategy_id).value,
+                    "stood_down": self._stood_down.get(strategy_id),
+                }
+                for strategy_id, mode in self._modes.items()
+            },
+        }
