@@ -28,7 +28,7 @@ def statistics_of(analyzer_class: type, text: str, tmp_path, monkeypatch) -> dic
 
     original = backtest.engine_state
 
-    def look(engine, venue, counts):
+    def look(engine, venue, counts, ledger):
         portfolio = engine.portfolio
         account = engine.cache.account_for_venue(next(iter(engine.list_venues())))
         positions = [*engine.cache.positions(), *engine.cache.position_snapshots()]
@@ -43,7 +43,7 @@ def statistics_of(analyzer_class: type, text: str, tmp_path, monkeypatch) -> dic
         found["stats"] = portfolio.analyzer.get_performance_stats_returns()
         found["general"] = portfolio.analyzer.get_performance_stats_general()
         found["class"] = type(portfolio.analyzer)
-        return original(engine, venue, counts)
+        return original(engine, venue, counts, ledger)
 
     monkeypatch.setattr(backtest, "engine_state", look)
     run_lab(lab_spec(text), tmp_path, bars=1500)

@@ -30,12 +30,14 @@ from tc.engine.gate_watch import GateWatch
 from tc.engine.recorder import PRIORITY
 from tc.engine.reference import MarketFeed
 from tc.engine.standing import Standing
+from tc.errors import StorageError
 from tc.risk.exact import ZERO
 from tc.risk.intent import Intent
 from tc.risk.market import is_usable
 from tc.risk.permission import Ask
 from tc.risk.reason import Reason
 from tc.store.ledger_rule import Refused
+from tc.store.ledger_session import Outcome
 
 _CANCELS = (CancelOrder, CancelAllOrders, BatchCancelOrders)
 _LEDGER_LIMIT = "ledger"
@@ -142,7 +144,12 @@ class Gate:
         self._rules.ask = self.grants.get(order_id)
         self._rules.refusal = None
         ledger = self._books.ledger_of(intent.instrument_id)
-        outcome = ledger.reserve(intent) if is_new else ledger.change(intent)
+        outcome: Outcome | None = self._books.settle()
+        try:
+            if outcome is None:
+                outcome = ledger.reserve(intent) if is_new else ledger.change(intent)
+        except StorageError as fault:
+            outcome = Refused(Reason.LEDGER_FAULT, str(fault))
         if isinstance(outcome, Refused):
             return self._refused(outcome, intent.instrument_id)
         self._rules.remember(intent)
@@ -152,6 +159,8 @@ class Gate:
     def _refused(self, outcome: Refused, instrument_id: str) -> Denial:
         found = self._rules.refusal
         if found is None or found.code != outcome.code:
+            if outcome.code == Reason.LEDGER_FAULT:
+                self._watch.stand_down(f"{outcome.code}: {outcome.detail}", by="gate")
             return Denial(outcome.code, _LEDGER_LIMIT, outcome.detail)
         if found.latch is not None:
             self._watch.close_latch(instrument_id, found.latch, found.detail)

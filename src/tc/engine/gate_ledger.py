@@ -6,6 +6,7 @@ HEDGING too: what counts is what a strategy holds of an instrument.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,12 +18,15 @@ from nautilus_trader.model.events import OrderFilled, OrderModifyRejected, Order
 from tc.engine.gate_intent import base_quantity, price_of_order, side_text
 from tc.engine.gate_rules import GateRules
 from tc.engine.reference import InstrumentFeed, MarketFeed, price_of
+from tc.errors import LockTimeout, StorageError
 from tc.risk.exact import EXACT, ZERO
 from tc.risk.reason import Reason
 from tc.store.ledger import PositionLedger
 from tc.store.ledger_projection import Committed
+from tc.store.ledger_rule import LEDGER_BUSY, NO_POSITION, Refused
 from tc.store.ledger_session import Outcome
 
+_OWED = frozenset({LEDGER_BUSY, Reason.LEDGER_FAULT})
 _CLOSED = {OrderStatus.DENIED, OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.FILLED}
 
 
@@ -50,6 +54,9 @@ class Breach:
 class GateLedger:
     """Books what the engine does in the ledgers, and marks the account at each new price.
 
+    What a ledger cannot take now is owed and booked before the next command, in order. `compared` counts the fills
+    after which row and position were held against each other.
+
     `on_floor` is called with a currency when its marked equity is so low that a latch may be due.
     """
 
@@ -69,7 +76,9 @@ class GateLedger:
         self._holdings: dict[str, _Holding] = {}
         self._profits = {currency: dict[str, Decimal]() for currency in ledgers}
         self._prices: dict[str, Decimal] = {}
+        self._owed: deque[Callable[[], Outcome]] = deque()
         self.terms: dict[str, dict[str, Any]] = {}
+        self.compared = 0
 
     def ledger_of(self, instrument_id: str) -> PositionLedger:
         """Return the ledger in which an instrument is booked."""
@@ -89,6 +98,15 @@ class GateLedger:
             self.follow(order, event.id.value, now_ns)
         return []
 
+    def settle(self) -> Refused | None:
+        """Book what is owed because the ledger could not take it; return why something is owed still, or None."""
+        while self._owed:
+            refusal = self._try(self._owed[0])
+            if isinstance(refusal, Refused) and refusal.code in _OWED:
+                return refusal
+            self._owed.popleft()
+        return None
+
     def follow(self, order: Any, command_id: str, now_ns: int) -> None:
         """Bring a reservation to what the order is now; what the venue or an algorithm did is a fact."""
         order_id = order.client_order_id.value
@@ -99,7 +117,7 @@ class GateLedger:
         left = base_quantity(order, order.leaves_qty, self._market[order.instrument_id.value])
         price = price_of_order(order)
         if left > 0 and (left, price) != (held.quantity, held.price):
-            ledger.note_change(command_id, order_id, left, price, held.stop, ts=now_ns)
+            self._book(lambda: ledger.note_change(command_id, order_id, left, price, held.stop, ts=now_ns))
 
     def mark(self, feed: InstrumentFeed, item: Any) -> None:
         """Mark the account at a new price of an instrument that is held."""
@@ -115,7 +133,7 @@ class GateLedger:
         self.terms.pop(order_id, None)
         ledger = self.ledger_of(order.instrument_id.value)
         if order_id in ledger.last_seen(now_ns).reservations:
-            ledger.release(f"{order_id}/{how}", order_id, how, ts=now_ns)
+            self._book(lambda: ledger.release(f"{order_id}/{how}", order_id, how, ts=now_ns))
 
     def _fill(self, event: Any, now_ns: int) -> list[Breach]:
         instrument_id, strategy_id = event.instrument_id.value, event.strategy_id.value
@@ -126,20 +144,54 @@ class GateLedger:
         signed = quantity if side_text(event.order_side) == "BUY" else -quantity
         fee = ZERO if event.commission is None else event.commission.as_decimal()
         paid_in = feed.currency if event.commission is None else event.commission.currency.code
-        if paid_in == feed.coin:  # it comes off the coins, as if they had been sold for the fee
-            signed, fee = signed - fee, EXACT.multiply(fee, price)
-        elif paid_in != feed.currency:
+        if paid_in not in (feed.coin, feed.currency):
             fee = ZERO  # another balance pays; a run with limits on equity has no such fee
-        held = ledger.last_seen(now_ns).quantity(instrument_id, strategy_id)
-        self._rules.is_reducing_fill = abs(held + signed) < abs(held)
-        outcome = ledger.commit_fill(
-            f"{order_id}/{event.trade_id.value}", instrument_id, strategy_id, side_text(event.order_side),
-            abs(signed), price, reservation_id=order_id, fee=fee,
-            multiplier=feed.multiplier, is_inverse=feed.inverse, ts=now_ns, **self.terms.get(order_id, {}),
-        )  # fmt: skip
-        self._hold(feed, ledger, now_ns)
-        self._mark(feed, self._prices.get(instrument_id, price), now_ns)
-        return [*_breaches(outcome), *self._agreement(event, held + signed)]
+        terms = self.terms.get(order_id, {})
+        expected = ZERO
+
+        def book() -> Outcome:
+            nonlocal expected
+            held = ledger.last_seen(now_ns).quantity(instrument_id, strategy_id)
+            moved, charged = signed, fee
+            if paid_in == feed.coin:
+                # Such a fee comes off the coins, rounded to lots by the engine: as if they had been sold for it.
+                moved = self._position(event) - held
+                charged = EXACT.multiply(signed - moved, price)
+            expected = held + moved
+            if not moved:
+                return Refused(NO_POSITION, "the fee took all the coins of the fill")
+            self._rules.is_reducing_fill = abs(expected) < abs(held)
+            outcome = ledger.commit_fill(
+                f"{order_id}/{event.trade_id.value}", instrument_id, strategy_id, "BUY" if moved > 0 else "SELL",
+                abs(moved), price, reservation_id=order_id, fee=charged, multiplier=feed.multiplier,
+                is_inverse=feed.inverse, ts=now_ns, **terms,
+            )  # fmt: skip
+            self._hold(feed, ledger, now_ns)
+            self._mark(feed, self._prices.get(instrument_id, price), now_ns)
+            return outcome
+
+        outcome = self._book(book)
+        if self._owed:  # the row will follow; until then there is nothing to compare
+            return [] if isinstance(outcome, Committed) else [Breach(outcome.code, outcome.detail)]
+        self.compared += 1
+        return [*_breaches(outcome), *self._agreement(event, expected)]
+
+    def _book(self, command: Callable[[], Outcome]) -> Outcome:
+        if self._owed and self.settle() is not None:
+            self._owed.append(command)
+            return Refused(LEDGER_BUSY, f"{len(self._owed)} bookings are owed")
+        outcome = self._try(command)
+        if isinstance(outcome, Refused) and outcome.code in _OWED:
+            self._owed.append(command)
+        return outcome
+
+    def _try(self, command: Callable[[], Outcome]) -> Outcome:
+        try:
+            return command()
+        except LockTimeout as busy:
+            return Refused(LEDGER_BUSY, str(busy))
+        except StorageError as fault:
+            return Refused(Reason.LEDGER_FAULT, str(fault))
 
     def _hold(self, feed: InstrumentFeed, ledger: PositionLedger, now_ns: int) -> None:
         holding = _Holding()
@@ -166,13 +218,15 @@ class GateLedger:
         if total <= equity.floor:
             self._on_floor(currency)
 
-    def _agreement(self, event: Any, expected: Decimal) -> list[Breach]:
+    def _position(self, event: Any) -> Decimal:
         if event.position_id.value == f"{event.instrument_id}-{event.strategy_id}":  # netted: there is no other
             position = self._cache.position(event.position_id)
-            found = ZERO if position is None else position.signed_decimal_qty()
-        else:
-            held = self._cache.positions_open(None, event.instrument_id, event.strategy_id)
-            found = sum((position.signed_decimal_qty() for position in held), ZERO)
+            return ZERO if position is None else position.signed_decimal_qty()
+        held = self._cache.positions_open(None, event.instrument_id, event.strategy_id)
+        return sum((position.signed_decimal_qty() for position in held), ZERO)
+
+    def _agreement(self, event: Any, expected: Decimal) -> list[Breach]:
+        found = self._position(event)
         if found == expected:
             return []
         detail = (

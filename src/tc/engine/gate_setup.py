@@ -37,6 +37,11 @@ class GateParts:
     rules: GateRules
     ledgers: dict[str, PositionLedger]
     statements: dict[str, Statement]
+    books: GateLedger
+
+    def ledger_check(self) -> dict[str, int]:
+        """Return after how many fills row and position were compared, and how many differed."""
+        return {"compared": self.books.compared, "breaks": self.watch.breaks}
 
     def state_documents(self) -> dict[str, bytes]:
         """Return the derived state of the ledgers that the gate keeps itself, by file name.
@@ -87,7 +92,7 @@ def build_gate(
         loaded.strategy.id.value: frozenset(claimed_instruments(loaded.spec.config, known)) for loaded in strategies
     }
     control = GateControl(kernel, recorder, rules, standing, watch, held, claims)
-    return GateParts(gate, control, watch, denier, standing, rules, held, statements)
+    return GateParts(gate, control, watch, denier, standing, rules, held, statements, books)
 
 
 def memory_ledgers(

@@ -10,8 +10,13 @@ from nautilus_trader.model.enums import order_status_to_str
 from nautilus_trader.model.identifiers import Venue
 
 
-def engine_state(engine: BacktestEngine, venue_id: str, counts: dict[str, int]) -> dict[str, Any]:
-    """Return balances, open positions and order counts from the engine's cache and account."""
+def engine_state(
+    engine: BacktestEngine, venue_id: str, counts: dict[str, int], ledger: dict[str, int]
+) -> dict[str, Any]:
+    """Return balances, open positions and order counts from the engine's cache and account.
+
+    `ledger` says how often a row of the ledger was held against a position, and how often they differed.
+    """
     cache = engine.kernel.cache
     account = cache.account_for_venue(Venue(venue_id))
     by_status: dict[str, int] = {}
@@ -21,6 +26,7 @@ def engine_state(engine: BacktestEngine, venue_id: str, counts: dict[str, int]) 
     return {
         "balances": [] if account is None else _balances(account),
         "positions": sorted(map(_position, cache.positions_open()), key=lambda position: position["position_id"]),
+        "ledger": ledger,
         "positions_closed": counts.get("PositionClosed", 0),
         "orders": {
             "total": cache.orders_total_count(),

@@ -82,6 +82,7 @@ def reconcile(fold: Fold, engine_state: dict[str, Any] | None) -> Reconciliation
         *_position_checks(fold, engine_state),
         *_order_checks(fold, engine_state),
         *_fill_checks(fold),
+        *_ledger_checks(fold, engine_state),
     ]
     residue = {check.name.removeprefix("rounding "): check.difference for check in rounding}
     bounds = {check.name.removeprefix("rounding "): check.tolerance for check in rounding}
@@ -181,6 +182,16 @@ def _fill_checks(fold: Fold) -> Iterator[Check]:
     yield _text("orders filled beyond their quantity", "fill", "", _named(overfilled))
     yield _text("fills that are no order's", "fill", "", _named(fold.fills_astray))
     yield _text("fills that occur twice", "fill", "", _named(fold.trades_repeated))
+
+
+def _ledger_checks(fold: Fold, engine_state: dict[str, Any]) -> Iterator[Check]:
+    # The gate held its ledger against the engine's position after every fill; before there was a gate nobody did.
+    if "ledger" not in engine_state:
+        return
+    ledger = engine_state["ledger"]
+    ledger = ledger if isinstance(ledger, dict) else {}
+    yield _number("fills compared with the ledger", "ledger", Decimal(len(fold.fills)), ledger.get("compared"), ZERO)
+    yield _number("ledger rows that differed", "ledger", ZERO, ledger.get("breaks"), ZERO)
 
 
 def _number(name: str, break_class: str, expected: Decimal, found: object, tolerance: Decimal) -> Check:

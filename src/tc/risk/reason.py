@@ -66,4 +66,8 @@ class Reason(StrEnum):
         "POSITION_BREAK",
         "The ledger's row and the engine's position differ; stood down until a named person resumes.",
     )
+    LEDGER_FAULT = (
+        "LEDGER_FAULT",
+        "The ledger cannot be written or read; stood down until it is repaired and a named person resumes.",
+    )
     NOT_LOADED = "NOT_LOADED", "The strategy is off."

@@ -1,0 +1,143 @@
+"""Worlds for the gate: one engine with quotes and an execution algorithm, simulated or live, and a plan to walk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nautilus_trader.backtest.config import BacktestEngineConfig
+from nautilus_trader.backtest.engine import BacktestEngine
+from nautilus_trader.common.config import LoggingConfig
+from nautilus_trader.config import RiskEngineConfig
+from nautilus_trader.examples.algorithms.twap import TWAPExecAlgorithm
+from nautilus_trader.model.data import QuoteTick
+from nautilus_trader.model.identifiers import InstrumentId, TraderId
+
+from support.engine_lab import INSTRUMENT_ID, SPEC, START_NS, ListSink, lab_spec
+from support.strategies.every_path import QUOTES_A_STEP, EveryPath, EveryPathConfig
+from tc.engine.endpoint import Endpoints
+from tc.engine.gate_setup import GateParts, attach_gate, build_gate
+from tc.engine.instrument import build_instrument
+from tc.engine.recorder import Recorder
+from tc.engine.simulated_venue import add_venue
+from tc.engine.strategy_source import LoadedStrategy
+from tc.model.run_spec import RunSpec
+
+SECOND_NS = 1_000_000_000
+PRICE, LIFT = 40_000, 2_000
+WIDE = """\
+risk: {order_value: 100000000 USDT, order_quantity: 1000, position_value: 100000000 USDT, message_rate: 1000/s,
+       total_drawdown: 0.9, daily_loss: 0.9, weekly_loss: 0.9, price_collar: 0.9, price_collar_period: 0.9,
+       repeated_execution: 1000/s, duplicate_order: 1000/s, consecutive_losses: 1000, group_risk: 1}
+"""
+ACTIVE = ("market", "rest", "algorithm", "list", "bracket", "wait", "modify", "reduce", "early", "emulated_bracket")
+PATHS = (
+    "market", "list", "bracket", "emulated", "algorithm", "emulated_bracket", "flip", "modify", "wait", "lift", "wait",
+    "wait", "reduce", "cancel",
+)  # fmt: skip
+
+
+def gate_spec(risk: str = WIDE, mode: str = "active", oms_type: str = "NETTING") -> RunSpec:
+    """Return the lab's spec with limits and a first mode."""
+    text = SPEC[: SPEC.index("risk:")].replace("    config:", f"    mode: {mode}\n    config:") + risk
+    return lab_spec(text.replace("oms_type: NETTING", f"oms_type: {oms_type}"))
+
+
+@dataclass
+class World:
+    """A kernel with its gate, and what was journaled."""
+
+    kernel: Any
+    parts: GateParts
+    recorder: Recorder
+    sink: ListSink
+    endpoints: Endpoints
+
+    def close(self) -> None:
+        """Take the gate off and write what is left."""
+        self.parts.gate.detach()
+        self.endpoints.restore()
+        self.recorder.detach()
+        self.recorder.drain()
+
+
+def gated(kernel: Any, spec: RunSpec, strategies: list[Any], **options: Any) -> World:
+    """Put recorder and gate around a kernel whose strategies and algorithms are added."""
+    sink = ListSink()
+    recorder = Recorder(sink, kernel.clock, full=True, batch=1, on_fault=lambda: None)
+    endpoints = Endpoints(kernel)
+    recorder.attach(kernel.msgbus, endpoints)
+    loaded = [
+        LoadedStrategy(one, strategy, {}, frozenset())
+        for one, strategy in zip(spec.strategies, strategies, strict=True)
+    ]
+    parts = build_gate(kernel, spec, loaded, recorder, START_NS, **options)
+    attach_gate(parts, endpoints, spec)
+    return World(kernel, parts, recorder, sink, endpoints)
+
+
+def bare_engine(spec: RunSpec, strategies: list[Any], data: list[Any]) -> BacktestEngine:
+    """Return a backtest engine of the lab with a TWAP algorithm."""
+    throttle = "1000000000/00:00:01"
+    engine = BacktestEngine(
+        BacktestEngineConfig(
+            trader_id=TraderId("TC-001"),
+            logging=LoggingConfig(bypass_logging=True),
+            run_analysis=False,
+            risk_engine=RiskEngineConfig(max_order_submit_rate=throttle, max_order_modify_rate=throttle),
+        )
+    )
+    add_venue(engine, spec)
+    for instrument in spec.instruments:
+        engine.add_instrument(build_instrument(instrument))
+    engine.add_exec_algorithm(TWAPExecAlgorithm())
+    for strategy in strategies:
+        engine.add_strategy(strategy)
+    engine.add_data(data)
+    return engine
+
+
+def quotes_for(spec: RunSpec, plan: tuple[str, ...]) -> list[QuoteTick]:
+    """Return a quote a second, enough for the plan; the price rises at each `lift`."""
+    instrument = build_instrument(spec.instruments[0])
+    lifts = [QUOTES_A_STEP * index for index, name in enumerate(plan, start=1) if name == "lift"]
+    quotes = []
+    for number in range(1, QUOTES_A_STEP * (len(plan) + 3)):
+        price = PRICE + LIFT * sum(number > lift for lift in lifts)
+        ts = START_NS + number * SECOND_NS
+        bid, ask, size = instrument.make_price(price), instrument.make_price(price + 0.1), instrument.make_qty(1000)
+        quotes.append(QuoteTick(instrument.id, bid, ask, size, size, ts, ts))
+    return quotes
+
+
+def order(world: World, name: str) -> Callable[[str], None]:
+    """Return the hook of a plan: `enter:STATE` and `leave:active` tell the gate, the rest is the world's."""
+    control = world.parts.control
+
+    def hook(step: str) -> None:
+        verb, _, state = step.partition(":")
+        if verb == "enter" and state in ("stood_down", "observe"):
+            control.stand_down("test", "tester")
+        if verb == "enter" and state == "observe":
+            assert control.set_mode(name, "observe", "tester") is None
+            control.resume("test", "tester")
+        if verb == "enter" and state == "killed":
+            control.kill("test", "tester")
+        if verb == "leave":
+            control.resume("test", "tester")
+            assert control.set_mode(name, "active", "tester") is None
+
+    return hook
+
+
+def walk(plan: tuple[str, ...], mode: str = "active") -> tuple[EveryPath, World]:
+    """Walk a plan in a backtest; return the strategy with its record, and the world."""
+    spec = gate_spec(mode=mode)
+    strategy = EveryPath(EveryPathConfig(instrument_id=InstrumentId.from_str(INSTRUMENT_ID), plan=list(plan)))
+    engine = bare_engine(spec, [strategy], quotes_for(spec, plan))
+    world = gated(engine.kernel, spec, [strategy])
+    EveryPath.hook = staticmethod(order(world, strategy.id.value))
+    engine.run()
+    world.close()
+    return strategy, world
