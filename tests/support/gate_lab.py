@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from nautilus_trader.backtest.config import BacktestEngineConfig
 from nautilus_trader.backtest.engine import BacktestEngine
 from nautilus_trader.common.config import LoggingConfig
@@ -14,14 +17,16 @@ from nautilus_trader.examples.algorithms.twap import TWAPExecAlgorithm
 from nautilus_trader.model.data import QuoteTick
 from nautilus_trader.model.identifiers import InstrumentId, TraderId
 
-from support.engine_lab import INSTRUMENT_ID, SPEC, START_NS, ListSink, lab_spec
+from support.engine_lab import BAR_TYPE, INSTRUMENT_ID, MINUTE_NS, SPEC, START_NS, ListSink, lab_spec
 from support.strategies.every_path import QUOTES_A_STEP, EveryPath, EveryPathConfig
+from tc.data.bar_table import BarTable
+from tc.engine.backtest import BarFeed, Controls, run_backtest
 from tc.engine.endpoint import Endpoints
 from tc.engine.gate_setup import GateParts, attach_gate, build_gate
 from tc.engine.instrument import build_instrument
 from tc.engine.recorder import Recorder
 from tc.engine.simulated_venue import add_venue
-from tc.engine.strategy_source import LoadedStrategy
+from tc.engine.strategy_source import LoadedStrategy, load_strategy
 from tc.model.run_spec import RunSpec
 
 SECOND_NS = 1_000_000_000
@@ -141,3 +146,66 @@ def walk(plan: tuple[str, ...], mode: str = "active") -> tuple[EveryPath, World]
     engine.run()
     world.close()
     return strategy, world
+
+
+LIMITS: dict[str, Any] = {
+    "order_value": "100000000 USDT", "order_quantity": 1000, "position_value": "100000000 USDT",
+    "message_rate": "1000/s", "total_drawdown": 0.9, "drawdown_warning": 0.9, "daily_loss": 0.9, "weekly_loss": 0.9,
+    "price_collar": 0.9, "price_collar_period": 0.9, "repeated_execution": "1000/s", "duplicate_order": "1000/s",
+    "self_match": "unlimited", "consecutive_losses": 1000, "group_risk": 1,
+}  # fmt: skip
+Orders = dict[str, list[list[str]]]
+
+
+def limited_spec(
+    *traders: Orders, modify: dict[str, list[str]] | None = None, tags: list[str] | None = None,
+    oms_type: str = "NETTING", mode: str = "active", **changes: Any,
+) -> RunSpec:  # fmt: skip
+    """Return a spec of repeaters with wide limits but the changes."""
+    strategies = [
+        {
+            "id": f"trader-{number}",
+            "source": "repeater.py:Repeater",
+            "mode": mode,
+            "config": {
+                "instrument_id": INSTRUMENT_ID, "bar_type": BAR_TYPE, "orders": orders, "modify": modify or {},
+                "tags": tags or [], "order_id_tag": f"00{number}",
+            },
+        }
+        for number, orders in enumerate(traders, start=1)
+    ]  # fmt: skip
+    text = SPEC[: SPEC.index("strategies:")].replace("oms_type: NETTING", f"oms_type: {oms_type}")
+    return lab_spec(f"{text}strategies: {json.dumps(strategies)}\nrisk: {json.dumps(LIMITS | changes)}\n")
+
+
+def bars_at(closes: list[float], start_ns: int = START_NS) -> BarTable:
+    """Return a minute bar for each close; each opens where the last one closed."""
+    close = np.array(closes, dtype=float)
+    open_ = np.r_[close[0], close[:-1]]
+    stamps = start_ns + MINUTE_NS * np.arange(1, len(close) + 1)
+    high, low = np.maximum(open_, close), np.minimum(open_, close)
+    return BarTable.of(stamps, open_, high, low, close, np.full(len(close), 1e6))
+
+
+def run_gated(
+    spec: RunSpec, folder: Path, closes: list[float], on_gate: Callable[[GateParts], None] | None = None,
+    at_bar: dict[int, Callable[[Any], None]] | None = None,
+) -> tuple[list[tuple[int, str, str]], ListSink]:  # fmt: skip
+    """Run repeaters over these closes; return what they saw and the journal's entries.
+
+    `at_bar` is called with the strategy when it sees that bar, before it sends its orders.
+    """
+    where = Path(__file__).parent / "strategies"
+    strategies = [load_strategy(one, where, number) for number, one in enumerate(spec.strategies, start=1)]
+    strategies[0].strategy.seen.clear()
+    strategies[0].strategy.at_bar.clear()
+    strategies[0].strategy.at_bar.update(at_bar or {})
+    table = bars_at(closes)
+    sink = ListSink()
+    log = folder / "log"
+    log.mkdir(exist_ok=True)
+    controls = Controls(lambda _progress: None, lambda: False, on_gate=on_gate)
+    outcome = run_backtest(spec, [BarFeed(spec.data[0], table, table.volume.copy())], strategies, sink, log, controls)
+    assert outcome.end == "data_ended", outcome.reason
+    seen = strategies[0].strategy.seen  # of the class as it was loaded for this run, shared by all of them
+    return list(seen), sink

@@ -12,8 +12,9 @@ from tc.engine.reference import MarketFeed
 from tc.engine.standing import Standing
 from tc.risk.calendar import day_of
 from tc.risk.decision import Allowed
-from tc.risk.drawdown import due_latches
+from tc.risk.drawdown import due_latches, is_latched_today
 from tc.risk.intent import Intent
+from tc.risk.latch import DAILY_LOSS
 from tc.risk.reason import Reason
 from tc.store.ledger import PositionLedger
 from tc.store.ledger_rule import Refused
@@ -86,6 +87,9 @@ class GateWatch:
 
     def _close(self, currency: str, latch: str, reason: str) -> None:
         now_ns = self._clock.timestamp_ns()
+        book = self._ledgers[currency].last_seen(now_ns)
+        if is_latched_today(book, now_ns) if latch == DAILY_LOSS else latch in book.latches:
+            return
         outcome = self._ledgers[currency].close_latch(f"latch/{latch}/{now_ns}", latch, reason, ts=now_ns)
         if not isinstance(outcome, Refused):
             self._recorder.record("LatchClosed", {"latch": latch, "reason": reason})
