@@ -21,13 +21,16 @@ from support.engine_lab import BAR_TYPE, INSTRUMENT_ID, MINUTE_NS, SPEC, START_N
 from support.strategies.every_path import QUOTES_A_STEP, EveryPath, EveryPathConfig
 from tc.data.bar_table import BarTable
 from tc.engine.backtest import BarFeed, Controls, run_backtest
+from tc.engine.bars import build_bars
 from tc.engine.endpoint import Endpoints
+from tc.engine.gate_rules import GateRules
 from tc.engine.gate_setup import GateParts, attach_gate, build_gate
 from tc.engine.instrument import build_instrument
 from tc.engine.recorder import Recorder
 from tc.engine.simulated_venue import add_venue
 from tc.engine.strategy_source import LoadedStrategy, load_strategy
 from tc.model.run_spec import RunSpec
+from tc.store.ledger import PositionLedger
 
 SECOND_NS = 1_000_000_000
 PRICE, LIFT = 40_000, 2_000
@@ -209,3 +212,21 @@ def run_gated(
     assert outcome.end == "data_ended", outcome.reason
     seen = strategies[0].strategy.seen  # of the class as it was loaded for this run, shared by all of them
     return list(seen), sink
+
+
+def run_with_ledger(
+    spec: RunSpec, closes: list[float], open_ledgers: Callable[[GateRules], dict[str, PositionLedger]],
+    at_bar: dict[int, Callable[[Any], None]],
+) -> tuple[list[tuple[int, str, str]], World]:  # fmt: skip
+    """Run the spec's one repeater behind a gate whose ledgers the test opens; return what it saw and the world."""
+    loaded = load_strategy(spec.strategies[0], Path(__file__).parent / "strategies", 1)
+    loaded.strategy.seen.clear()
+    loaded.strategy.at_bar.clear()
+    loaded.strategy.at_bar.update(at_bar)
+    table = bars_at(closes)
+    bars = build_bars(table, table.volume.copy(), BAR_TYPE, spec.instruments[0])
+    engine = bare_engine(spec, [loaded.strategy], bars)
+    world = gated(engine.kernel, spec, [loaded.strategy], open_ledgers=open_ledgers)
+    engine.run()
+    world.close()
+    return list(loaded.strategy.seen), world

@@ -41,6 +41,7 @@ class Denial:
 
 @dataclass(slots=True)
 class _Streak:
+    key: tuple[str, ...]
     day: int
     intents: int = 0
     orders: int = 0
@@ -71,11 +72,13 @@ class Denier:
             if streak is not None and self._recorder.leave_out(order.client_order_id.value, event_id.value):
                 streak.orders += 1
             self._deny_order(order, denial.reason, event_id)
+        self._report_due(streak)
 
     def reject_modify(self, order: Any, denial: Denial) -> None:
         """Reject a modify; the order stays as it is."""
         event_id = UUID4()
-        if self._note("modify", order, denial) is not None:
+        streak = self._note("modify", order, denial)
+        if streak is not None:
             self._recorder.leave_out(order.client_order_id.value, event_id.value)
         now_ns = self._kernel.clock.timestamp_ns()
         event = OrderModifyRejected(
@@ -84,11 +87,12 @@ class Denier:
             reason=denial.reason, event_id=event_id, ts_event=now_ns, ts_init=now_ns,
         )  # fmt: skip
         self._kernel.msgbus.send("ExecEngine.process", event)
+        self._report_due(streak)
 
     def report(self) -> None:
         """Record every count that was not recorded yet."""
-        for key, streak in self._streaks.items():
-            self._report(key, streak)
+        for streak in self._streaks.values():
+            self._report(streak)
 
     def _note(self, kind: str, order: Any, denial: Denial) -> _Streak | None:
         # Return the streak that this one is counted in, None for the first of the day.
@@ -101,8 +105,8 @@ class Denier:
         day = day_of(now_ns)
         if streak is None or streak.day != day:
             if streak is not None:
-                self._report(key, streak)
-            self._streaks[key] = _Streak(day)
+                self._report(streak)
+            self._streaks[key] = _Streak(key, day)
             self._recorder.record(
                 "IntentDenied",
                 {
@@ -112,18 +116,20 @@ class Denier:
                 },
             )  # fmt: skip
             return None
-        if streak.intents >= streak.next_report:
-            self._report(key, streak)
         if not streak.intents:
             streak.ts_first = now_ns
         streak.intents += 1
         streak.ts_last = now_ns
         return streak
 
-    def _report(self, key: tuple[str, ...], streak: _Streak) -> None:
+    def _report_due(self, streak: _Streak | None) -> None:
+        if streak is not None and streak.intents >= streak.next_report:
+            self._report(streak)
+
+    def _report(self, streak: _Streak) -> None:
         if not streak.intents:
             return
-        strategy_id, instrument_id, side, kind, code = key
+        strategy_id, instrument_id, side, kind, code = streak.key
         self._recorder.record(
             COUNTED,
             {

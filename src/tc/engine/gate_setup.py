@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,11 +63,12 @@ def build_gate(
     strategies: list[LoadedStrategy],
     recorder: Recorder,
     started_ns: int,
-    ledgers: dict[str, PositionLedger] | None = None,
+    open_ledgers: Callable[[GateRules], dict[str, PositionLedger]] | None = None,
 ) -> GateParts:
     """Return the gate of a kernel whose strategies and algorithms were added already.
 
-    Without `ledgers` (by currency) it keeps its own in memory, with the starting balances as capital at `started_ns`.
+    `open_ledgers` returns the account's ledgers by settlement currency, asking the rules it is given. Without it the
+    gate keeps its own in memory, with the starting balances as capital at `started_ns`.
     """
     limits = limit_set(spec)
     is_netting = spec.venue.oms_type == "NETTING"
@@ -77,7 +79,7 @@ def build_gate(
     market = MarketFeed(feeds)
     rules = GateRules(limits, standing, market, is_netting=is_netting)
     statements: dict[str, Statement] = {}
-    held = ledgers if ledgers is not None else memory_ledgers(spec, rules, started_ns, statements)
+    held = memory_ledgers(spec, rules, started_ns, statements) if open_ledgers is None else open_ledgers(rules)
     watch = GateWatch(kernel.clock, recorder, rules, standing, held, market)
     books = GateLedger(held, rules, market, kernel.cache, watch.look_at)
     for instrument in spec.instruments:

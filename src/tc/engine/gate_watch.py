@@ -17,7 +17,7 @@ from tc.risk.intent import Intent
 from tc.risk.latch import DAILY_LOSS
 from tc.risk.reason import Reason
 from tc.store.ledger import PositionLedger
-from tc.store.ledger_rule import Refused
+from tc.store.ledger_rule import LEDGER_BUSY, Refused
 
 _LATCHED = frozenset({Reason.TOTAL_DRAWDOWN, Reason.DAILY_LOSS})
 """Breaches that close a latch of their own and need no stand-down besides."""
@@ -74,7 +74,13 @@ class GateWatch:
             self._close(currency, latch, f"marked equity {equity.current:f} {currency}, peak {equity.peak:f}")
 
     def take_breach(self, breach: Breach) -> None:
-        """Record what a fill broke, and take no new risk until a named person ends that."""
+        """Record what a fill broke, and take no new risk until a named person ends that.
+
+        A busy ledger breaks nothing: the fill is owed, and orders are denied until it is booked.
+        """
+        if breach.code == LEDGER_BUSY:
+            self._recorder.record("BookingOwed", {"code": breach.code, "detail": breach.detail})
+            return
         self.breaks += breach.code == Reason.POSITION_BREAK
         self._recorder.record("LimitBreached", {"code": breach.code, "detail": breach.detail})
         if breach.code not in _LATCHED:
