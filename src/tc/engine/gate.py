@@ -8,6 +8,7 @@ judged anew. Cancels and queries always pass. It is no sandbox against hostile c
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -23,7 +24,7 @@ from nautilus_trader.model.enums import OrderStatus
 
 from tc.engine.endpoint import EXECUTION, Endpoints, Handler
 from tc.engine.gate_denial import Denial, Denier
-from tc.engine.gate_intent import again_intent, modify_intent, protection, row_words, submit_intent
+from tc.engine.gate_intent import again_intent, base_quantity, modify_intent, protection, row_words, submit_intent
 from tc.engine.gate_ledger import GateLedger
 from tc.engine.gate_rules import GateRules
 from tc.engine.gate_watch import GateWatch
@@ -134,7 +135,7 @@ class Gate:
             self._versions[order_id] = self._standing.version
         return denial
 
-    def _judge(self, intent: Intent, order_id: str, *, is_new: bool) -> Denial | None:
+    def _judge(self, intent: Intent, order_id: str, *, is_new: bool, before: Decimal = ZERO) -> Denial | None:
         if intent.instrument_id not in self._market.feeds:
             return _denial(Reason.INSTRUMENT_UNKNOWN, intent)
         if not is_usable(intent.quantity) or not all(
@@ -147,7 +148,7 @@ class Gate:
         outcome: Outcome | None = self._books.settle()
         try:
             if outcome is None:
-                outcome = ledger.reserve(intent) if is_new else ledger.change(intent)
+                outcome = ledger.reserve(intent) if is_new else ledger.change(intent, quantity_before=before)
         except StorageError as fault:
             outcome = Refused(Reason.LEDGER_FAULT, str(fault))
         if isinstance(outcome, Refused):
@@ -178,7 +179,8 @@ class Gate:
         quote = self._market.get(order.instrument_id.value)
         stop = self._books.terms.get(order_id, {}).get("stop")
         intent = modify_intent(command, order, self._kernel.clock.timestamp_ns(), stop, quote)
-        denial = self._judge(intent, order_id, is_new=False)
+        before = base_quantity(order, order.leaves_qty, quote)
+        denial = self._judge(intent, order_id, is_new=False, before=before if is_usable(before) else ZERO)
         if denial is not None:
             self._denier.reject_modify(order, denial)
             return False

@@ -38,7 +38,7 @@ from tc.store.ledger_entry import (
     request_digest,
 )
 from tc.store.ledger_guard import known_head, require_nothing_lost
-from tc.store.ledger_number import Number, name_of, number_of, side_of, text_of
+from tc.store.ledger_number import ZERO, Number, name_of, number_of, side_of, text_of
 from tc.store.ledger_projection import Projection
 from tc.store.ledger_rule import (
     NO_POSITION,
@@ -184,9 +184,14 @@ class PositionLedger(LedgerSession):
         record = reserved(intent)
         return self._execute(record, self._ts(intent.ts), lambda state: self._within_limits(state, intent, record))
 
-    def change(self, intent: Intent) -> Outcome:
-        """Reserve anew what the modified order `intent.replaces` may come to; refused, the old reservation stays."""
-        record = changed("change", intent.command_id, intent.replaces, intent.quantity, intent.price, intent.stop)
+    def change(self, intent: Intent, *, quantity_before: Decimal = ZERO) -> Outcome:
+        """Reserve anew what the modified order `intent.replaces` may come to; refused, the old reservation stays.
+
+        Until its venue confirms the modify the order may still fill as it was: the larger of its quantity now and
+        `quantity_before` is reserved, and `note_change` says what became of it.
+        """
+        quantity = max(intent.quantity, quantity_before)
+        record = changed("change", intent.command_id, intent.replaces, quantity, intent.price, intent.stop)
 
         def decide(state: Projection) -> Record | Refused:
             if record.reservation_id not in state.reservations:
