@@ -17,7 +17,7 @@ from support.gate_lab import limited_spec, run_with_ledger
 from support.ledger_lab import directory_of, make_ledger
 from tc.durable import read_entries
 from tc.engine.gate_ledger import GateLedger
-from tc.errors import OutcomeUnknown
+from tc.errors import OutcomeUnknown, StorageError
 from tc.risk.exact import ZERO
 from tc.store.ledger import PositionLedger
 from tc.store.ledger_directory import LedgerDirectory
@@ -186,3 +186,56 @@ def test_a_bracket_gives_its_row_stop_and_target(directory: LedgerDirectory) -> 
     assert state.positions[KEY].risk == 1_000
     assert len(state.reservations) == 2
     assert ZERO not in {one.quantity for one in state.reservations.values()}
+
+
+def test_a_drawdown_is_measured_from_the_peak_of_earlier_runs(directory: LedgerDirectory) -> None:
+    """A run that starts below the account's old peak is judged from there, not from where it starts."""
+    with PositionLedger.load(directory) as ledger:
+        ledger.commit_fill("old-1", "X", "gone", "BUY", "1", "100000", ts=1)
+        ledger.commit_fill("old-2", "X", "gone", "SELL", "1", "300000", ts=2)
+        ledger.commit_fill("old-3", "X", "gone", "BUY", "1", "200000", ts=3)
+        ledger.commit_fill("old-4", "X", "gone", "SELL", "1", "100000", ts=4)
+    seen, _ = run_with_ledger(limited_spec({"2": [BUY]}, total_drawdown="0.08"), CLOSES, opened(directory), {})
+    assert seen == [(2, "denied", "TOTAL_DRAWDOWN")]
+
+
+def test_a_release_by_another_process_takes_effect_at_the_next_order(directory: LedgerDirectory) -> None:
+    """`tc ledger release` on a running account: the latch opens and drawdown is measured from there on."""
+
+    def release(_strategy: Any) -> None:
+        with PositionLedger.load(directory) as other:
+            other.release_latch("release-1", "total_drawdown", "grace", "looked at")
+
+    closes = [40_000.0] * 3 + [30_000.0] * 9
+    orders = {"2": [["BUY", "10"]], "5": [BUY], "7": [BUY]}
+    spec = limited_spec(orders, total_drawdown="0.05")
+    seen, _ = run_with_ledger(spec, closes, opened(directory), {6: release})
+    assert seen == [(2, "filled", "10.000"), (5, "denied", "TOTAL_DRAWDOWN"), (7, "filled", "1.000")]
+    latches = [entry.type for entry in read_entries(directory.journal) if entry.type.startswith("Latch")]
+    assert latches == ["LatchClosed", "LatchReleased"]
+
+
+def test_a_deposit_during_the_run_is_no_profit(directory: LedgerDirectory) -> None:
+    """Money that comes in moves the peak in proportion: a drawdown of before is one after."""
+
+    def deposit(_strategy: Any) -> None:
+        with PositionLedger.load(directory) as other:
+            other.deposit("more", "1000000")
+
+    closes = [40_000.0] * 3 + [39_000.0] * 3 + [34_000.0] * 6
+    orders = {"2": [["BUY", "10"]], "5": [["BUY", "0.1"]], "9": [BUY]}
+    spec = limited_spec(orders, total_drawdown="0.05")
+    seen, world = run_with_ledger(spec, closes, opened(directory), {4: deposit})
+    assert (9, "denied", "TOTAL_DRAWDOWN") not in seen
+    equity = world.parts.rules.equity["USDT"]
+    assert 2_009_000 < equity.peak < 2_011_000  # was 1 % above the equity, and is
+    assert equity.current < 1_950_000
+
+
+def test_a_ledger_on_disk_is_refused_where_its_promise_cannot_be_kept(
+    directory: LedgerDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On another system than Linux one sentence says so, and nothing is opened."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(StorageError, match="needs Linux, found darwin"):
+        PositionLedger.load(directory)

@@ -30,6 +30,10 @@ def _rows(result: RunResult) -> list[tuple[str, str]]:
         ("bars", f"{_count(metrics['bars'])} of {_count(metrics['bars_total'])}"),
         ("orders", f"{_count(orders['total'])}, {_count(metrics['fills'])} fills"),
     ]
+    denied = metrics["intents_denied_by_code"]
+    if denied:
+        by_code = ", ".join(f"{code} {count:,}" for code, count in denied.items())
+        rows.append(("denied", f"{sum(denied.values()):,} intents: {by_code}"))
     equity = metrics["statistics"]["equity"]
     if equity is not None:
         rows.append(

@@ -210,11 +210,12 @@ class GateLedger:
         self._prices[name] = price
         profits = self._profits[currency]
         profits[name] = self._holdings[name].profit(price, inverse=feed.inverse)
-        total = self._ledgers[currency].realized
+        ledger = self._ledgers[currency]
+        total = ledger.realized
         for profit in profits.values():
             total = EXACT.add(total, profit)
         equity = self._rules.equity[currency]
-        equity.mark(ts, total)
+        equity.mark(ts, total, ledger.capital)
         if total <= equity.floor:
             self._on_floor(currency)
 

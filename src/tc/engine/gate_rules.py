@@ -11,6 +11,7 @@ from tc.risk import decision
 from tc.risk.book import Book
 from tc.risk.decision import Allowed
 from tc.risk.intent import Intent
+from tc.risk.latch import TOTAL_DRAWDOWN
 from tc.risk.limit_set import LimitSet
 from tc.risk.marked_equity import MarkedEquity
 from tc.risk.market import Market
@@ -65,9 +66,9 @@ class GateRules:
 
     def seen(self, book: Book, now_ns: int) -> Book:
         """Return the ledger's book with the market's view of equity and the commands of the last moments."""
-        equity = book.equity
-        marked = self.equity[equity.currency].state(now_ns, equity.realized)
-        return replace(book, equity=marked, recent=self.recent)
+        marked = self.equity[book.equity.currency]
+        equity = marked.follow(book.equity, now_ns, is_latched=TOTAL_DRAWDOWN in book.latches)
+        return replace(book, equity=equity, recent=self.recent)
 
     def remember(self, intent: Intent) -> None:
         """Count a command that left; those older than every window are forgotten."""

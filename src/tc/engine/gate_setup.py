@@ -85,8 +85,8 @@ def build_gate(
     for instrument in spec.instruments:
         feeds[instrument.id] = InstrumentFeed(instrument, limits.price_collar_period_ns, books.mark)
     for currency, ledger in held.items():
-        rules.equity[currency] = marked = MarkedEquity(currency, limits.total_drawdown, limits.daily_loss)
-        marked.move_capital(started_ns, marked.current, ledger.realized)
+        start = ledger.last_seen(started_ns).equity
+        rules.equity[currency] = MarkedEquity(start, limits.total_drawdown, limits.daily_loss)
     denier = Denier(kernel, recorder, standing.spec_id)
     gate = Gate(kernel, rules, books, market, denier, standing, watch)
     known = [instrument.id for instrument in spec.instruments]

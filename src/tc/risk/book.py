@@ -52,7 +52,7 @@ class EquityState:
 
     `realized` is cash; `marked` adds open profit and is None in the ledger, which has no market. `peak` is the highest
     since the start or the last release. `day_start` and `week_start` are the equity at 00:00 UTC of `day` and of the
-    Monday of `week` (`tc.risk.calendar`). Deposits and withdrawals move all of them.
+    Monday of `week` (`tc.risk.calendar`). Deposits and withdrawals move all of them; `capital` is what they add up to.
     """
 
     currency: str
@@ -63,6 +63,7 @@ class EquityState:
     week_start: Decimal
     day: int
     week: int
+    capital: Decimal = Decimal(0)
 
     @property
     def current(self) -> Decimal:

@@ -20,29 +20,54 @@ class MarkedEquity:
     loss may be due: a cheap first look at every mark, before `tc.risk.drawdown.due_latches` decides.
     """
 
-    def __init__(self, currency: str, total_drawdown: Decimal | None, daily_loss: Decimal | None) -> None:
-        """Start with nothing; the two bounds are fractions, None or not below one where there is none."""
-        self._currency = currency
+    def __init__(self, start: EquityState, total_drawdown: Decimal | None, daily_loss: Decimal | None) -> None:
+        """Go on from the ledger's own equity; the two bounds are fractions, None where there is none."""
+        self._currency = start.currency
         self._total = None if total_drawdown is None or not total_drawdown.is_finite() else 1 - total_drawdown
         self._daily = None if daily_loss is None or not daily_loss.is_finite() else 1 - daily_loss
-        self.current = self.peak = self.day_start = self.week_start = ZERO
+        self.current = start.realized
+        self.peak, self.day_start, self.week_start = start.peak, start.day_start, start.week_start
+        self._day, self._week = start.day, start.week
+        self._day_end_ns = (self._day + 1) * DAY_NS
+        self._capital = start.capital
+        self._is_latched = False
         self.floor = ZERO
-        self._day = self._week = 0
-        self._day_end_ns = 0
+        self._lay_floor()
 
-    def mark(self, ts_ns: int, equity: Decimal) -> None:
-        """Take the equity at a time; days never turn back."""
+    def follow(self, ledger: EquityState, now_ns: int, *, is_latched: bool) -> EquityState:
+        """Return the ledger's equity with the marked one in it.
+
+        Capital that came or went since is no profit and no loss; a total drawdown latch that a named person released
+        measures drawdown from here on.
+        """
+        if now_ns >= self._day_end_ns:
+            self._turn(now_ns)
+        if ledger.capital != self._capital:
+            self._move_capital(ledger.capital)
+        if self._is_latched and not is_latched:
+            self.peak = self.current
+            self._lay_floor()
+        self._is_latched = is_latched
+        return EquityState(
+            self._currency, ledger.realized, self.current, self.peak, self.day_start, self.week_start,
+            self._day, self._week, ledger.capital,
+        )  # fmt: skip
+
+    def mark(self, ts_ns: int, equity: Decimal, capital: Decimal) -> None:
+        """Take the equity at a time, and the capital in it; days never turn back."""
         if ts_ns >= self._day_end_ns:
             self._turn(ts_ns)
+        if capital != self._capital:
+            self._move_capital(capital)
         self.current = equity
         if equity > self.peak:
             self.peak = equity
             self._lay_floor()
 
-    def move_capital(self, ts_ns: int, before: Decimal, after: Decimal) -> None:
-        """Take a deposit or withdrawal into account, in proportion: it heals no drawdown and causes none."""
-        if ts_ns >= self._day_end_ns:
-            self._turn(ts_ns)
+    def _move_capital(self, capital: Decimal) -> None:
+        # In proportion: it heals no drawdown and causes none.
+        before, after = self.current, EXACT.add(self.current, EXACT.subtract(capital, self._capital))
+        self._capital = capital
         if before > 0 and after > 0:
             factor = EXACT.divide(after, before)
             self.peak, self.day_start, self.week_start = (
@@ -52,19 +77,6 @@ class MarkedEquity:
             self.peak = self.day_start = self.week_start = after
         self.current = after
         self._lay_floor()
-
-    def release(self) -> None:
-        """Measure drawdown from the present equity on: a named person released it."""
-        self.peak = self.current
-        self._lay_floor()
-
-    def state(self, now_ns: int, realized: Decimal) -> EquityState:
-        """Return the state that checks are asked with."""
-        if now_ns >= self._day_end_ns:
-            self._turn(now_ns)
-        return EquityState(
-            self._currency, realized, self.current, self.peak, self.day_start, self.week_start, self._day, self._week
-        )
 
     def _turn(self, ts_ns: int) -> None:
         self._day = ts_ns // DAY_NS

@@ -310,6 +310,11 @@ class PositionLedger(LedgerSession):
         return statement.documents(self._projection, Head(self._projection.seq, ""))
 
     @property
+    def capital(self) -> Decimal:
+        """Deposits less withdrawals, as of this process's last command."""
+        return self._projection.capital
+
+    @property
     def realized(self) -> Decimal:
         """Capital plus profit minus fees, as of this process's last command."""
         return self._projection.realized

@@ -127,7 +127,9 @@ class Projection:
         day, week = max(self.day, day_of(now_ns)), max(self.week, week_of(now_ns))
         day_start = self.day_start if day == self.day else self.realized
         week_start = self.week_start if week == self.week else self.realized
-        return EquityState(self.currency, self.realized, None, self.peak, day_start, week_start, day, week)
+        return EquityState(
+            self.currency, self.realized, None, self.peak, day_start, week_start, day, week, self.capital
+        )
 
     def _turn_day(self, ts: int) -> None:
         # An entry stamped before the present day belongs to it: days never turn back.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
@@ -203,4 +204,10 @@ class FileStorage:
 
 
 def _lock(directory: LedgerDirectory, timeout_s: float, clock: Clock) -> FileLock:
+    if sys.platform != "linux":
+        # Elsewhere a sync may return before the disk has it (macOS) and locks name no holder: no half promise.
+        raise StorageError(
+            f"a ledger on disk needs Linux, found {sys.platform}: what was acknowledged could be lost; use Linux or "
+            "PositionLedger.in_memory"
+        )
     return FileLock(directory.lock, purpose=f"ledger of {directory.account}"[:160], timeout_s=timeout_s, clock=clock)
