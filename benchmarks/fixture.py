@@ -52,6 +52,24 @@ risk:
   message_rate: unlimited
   total_drawdown: unlimited
 """
+_WIDE = """\
+risk:
+  order_value: 1000000000 USDT
+  order_quantity: 100000
+  position_value: 1000000000 USDT
+  message_rate: 1000/s
+  total_drawdown: 0.99
+  drawdown_warning: 0.98
+  daily_loss: 0.98
+  weekly_loss: 0.98
+  price_collar: 0.9
+  price_collar_period: 0.9
+  repeated_execution: 1000/s
+  duplicate_order: 1000/s
+  consecutive_losses: 1000000
+  group_risk: 1
+  open_positions: 1000
+"""
 _BAR_TYPE = "      bar_type: BTCUSDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL\n"
 
 
@@ -90,6 +108,12 @@ def ema_spec(bars: int, fast: int, slow: int) -> Path:
     )
     source = "nautilus_trader.examples.strategies.ema_cross:EMACross"
     return _write(f"ema-{bars}", _SPEC.format(name="ema", dataset=dataset(bars), source=source, config=config))
+
+
+def wide_spec(bars: int, fast: int, slow: int) -> Path:
+    """Return the spec of `ema_spec` with every limit set so wide that it never bites."""
+    text = ema_spec(bars, fast, slow).read_text()
+    return _write(f"wide-{bars}", text[: text.index("risk:")].replace("name: ema", "name: wide") + _WIDE)
 
 
 def _write(name: str, text: str) -> Path:

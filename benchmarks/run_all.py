@@ -11,7 +11,7 @@ import sys
 
 import measure
 
-GROUPS = ("start", "loading", "journal", "ledger", "engine")
+GROUPS = ("start", "loading", "journal", "ledger", "engine", "gate")
 
 
 def main() -> None:
