@@ -203,5 +203,6 @@ def _equity_problems(spec: RunSpec) -> Iterator[Problem]:
             text = f"needs equity in {missing[0]}, but the account starts with {', '.join(spec.venue.currencies)}"
             yield Problem(("risk", name), f"{text}; add a balance in {missing[0]} or write 'unlimited'")
         elif commission is not None and split_money(commission)[1] not in needed:
-            text = f"needs fees in {', '.join(sorted(needed))}, but the commission is {commission}"
-            yield Problem(("risk", name), f"{text}, and there is no conversion; charge in it or write 'unlimited'")
+            wanted = " or ".join(sorted(needed))
+            text = f"needs fees in {wanted}, but the commission is {commission}, and there is no conversion"
+            yield Problem(("risk", name), f"{text}; give the commission in {wanted} or write 'unlimited'")
