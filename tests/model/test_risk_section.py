@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tc.model.reading import read_run_spec
 from tc.model.refusal import refused_fields
 from tc.model.run_spec import RunSpec
 from tc.model.schema import run_spec_schema
+from tc.model.starter import starter
 from tc.model.yaml_source import parse_yaml
 
 VALID = (Path(__file__).parent / "valid-spec.yaml").read_text()
@@ -146,7 +148,7 @@ def test_a_limit_on_equity_needs_equity_in_one_currency(case: str) -> None:
 def test_with_netting_an_instrument_has_one_trading_strategy(
     first: str, second: str, oms_type: str, is_taken: bool
 ) -> None:
-    """Two active strategies on one instrument are refused before the run; a twin may observe, HEDGING has no such rule."""
+    """Two active strategies on one instrument are refused; an observing twin is not, and HEDGING has no such rule."""
     twin = f"  - {{id: twin, source: own.py:Own, mode: {second}, config: {{instrument_id: {BTC}}}}}\n"
     text = HEAD.replace("    config:", f"    mode: {first}\n    config:").replace("NETTING", oms_type) + twin
     text += yaml.safe_dump({"risk": FINITE})
@@ -198,3 +200,13 @@ def test_the_defaults_are_the_same_for_ever() -> None:
         "group_risk": "0.04",
         "open_positions": "unlimited",
     }
+
+
+def test_the_starter_shows_the_default_of_every_limit() -> None:
+    """What stands as a comment in the risk section of `tc spec new` is the default, and none is left out."""
+    risk = starter("first", "schema.json").partition("\nrisk:")[2]
+    shown = dict(re.findall(r"^  # (\w+): (\S+)", risk, re.MULTILINE))
+
+    assert "default 3:" in next(line for line in risk.splitlines() if line.startswith("  consecutive_losses:"))
+    assert shown | {"consecutive_losses": "3"} == {name: str(default) for name, default in DEFAULTS.items()}
+    assert set(re.findall(r"^  (\w+):", risk, re.MULTILINE)) == {*MANDATORY, "consecutive_losses"}

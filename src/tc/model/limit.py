@@ -54,7 +54,9 @@ class Limits(Section):
     """Pre-trade limits; the five mandatory ones have no default, because an absent limit blocks.
 
     A limit that is not given takes its default. `unlimited` is for backtests; one that says so five times has no
-    limits but those it gives.
+    limits but those it gives. Limits that are fractions of equity (total_drawdown, drawdown_warning, daily_loss,
+    weekly_loss, group_risk) need instruments valued in one currency, a balance in it, and fees in it. What only a
+    person can release stays closed to the end of a backtest.
     """
 
     order_value: MoneyLimits = Field(description="Largest value of one order: 100000 USDT, or one an instrument.")
