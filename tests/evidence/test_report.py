@@ -18,7 +18,7 @@ from tc.evidence.report_html import render_html
 from tc.evidence.report_markdown import render_markdown
 
 SECTIONS = (
-    "Performance", "Statistics", "Checks", "Positions and balances", "Orders", "Notable events", "Assumptions",
+    "Performance", "Statistics", "Checks", "Safety and limits", "Positions and balances", "Orders", "Notable events", "Assumptions",
     "Identity", "Verify",
 )  # fmt: skip
 RENDERERS = [render_markdown, render_html]

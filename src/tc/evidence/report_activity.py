@@ -62,6 +62,10 @@ def order_section(facts: ReportFacts) -> Section:
         (Cell(f"{kind}, {side}"), Cell.number(f"{count:,}"), Cell.number(percent(count / total, 1)))
         for (kind, side), count in sorted(kinds.items())
     )
+    counted_only = fold.orders_left_out
+    if counted_only:
+        share = Cell.number(percent(counted_only / total, 1))
+        kind_rows += ((Cell("Denied and only counted"), Cell.number(f"{counted_only:,}"), share),)
     columns = (Column("Orders", True), Column("Share", True))
     names = list(fold.orders)
     shown, note = _both_ends(names, "order", "journal.jsonl")
@@ -136,6 +140,8 @@ def event_section(facts: ReportFacts) -> Section:
         )
         for event in listed
     )
+    if fold.orders_left_out:
+        note = f"{note} Denials that were only counted are under Safety and limits.".strip()
     rest = fold.notable_count - len(listed)
     more = (
         f"{counted(rest, 'later event is', 'later events are')} left out; `tc journal show` prints them."
