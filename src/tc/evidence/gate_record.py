@@ -9,10 +9,10 @@ from typing import Any
 
 DENIED, COUNTED, WARNED = "IntentDenied", "DenialsCounted", "LimitWarned"
 LATCH_CLOSED, STOOD_DOWN, STAND_DOWN_ENDED = "LatchClosed", "StoodDown", "StandDownEnded"
-BREACHED, KILLED = "LimitBreached", "KillLatchClosed"
+BREACHED, KILLED, OWED = "LimitBreached", "KillLatchClosed", "BookingOwed"
 MODE_CHANGED, MODE_REFUSED = "ModeChanged", "ModeChangeRefused"
 OVERRIDE_GIVEN, OVERRIDE_USED, OVERRIDE_REFUSED = "OverrideGiven", "OverrideUsed", "OverrideRefused"
-HALTS = (KILLED, STOOD_DOWN, STAND_DOWN_ENDED, LATCH_CLOSED, BREACHED)
+HALTS = (KILLED, STOOD_DOWN, STAND_DOWN_ENDED, LATCH_CLOSED, BREACHED, OWED)
 CHANGES = (MODE_CHANGED, MODE_REFUSED, OVERRIDE_GIVEN, OVERRIDE_USED, OVERRIDE_REFUSED)
 GATE_TYPES = frozenset({DENIED, COUNTED, WARNED, *HALTS, *CHANGES})
 _SUBJECTS = ("latch", "code", "override_id", "strategy_id")

@@ -21,6 +21,7 @@ from tc.evidence.report_number import (
     signed,
 )
 from tc.evidence.report_page import Block, Cell, Column, Paragraph, Section, Table
+from tc.evidence.report_safety import GATE_WORDS
 
 ROWS_PER_END = 10
 NOTABLE_LISTED_MAX = 40
@@ -34,16 +35,7 @@ _EVENT_WORDS = {
     "ShutdownSystem": "Shutdown asked for",
     "TradingStateChanged": "Trading state changed",
     "TailRepaired": "Torn tail repaired",
-    "StoodDown": "Stood down",
-    "StandDownEnded": "Stand-down ended",
-    "LatchClosed": "Latch closed",
-    "LimitBreached": "Limit breached",
-    "LimitWarned": "Limit near",
-    "KillLatchClosed": "Kill latch closed",
-    "ModeChanged": "Mode changed",
-    "ModeChangeRefused": "Mode change refused",
-    "OverrideGiven": "Override given",
-    "OverrideUsed": "Override used",
+    **GATE_WORDS,
 }
 
 

@@ -23,12 +23,13 @@ from tc.risk.reason import Reason
 
 ROWS_MAX = 20
 HALTED_NAMED_MAX = 3
-_EVENT_WORDS = {
+GATE_WORDS = {
     "KillLatchClosed": "Kill latch closed",
     "StoodDown": "Stood down",
     "StandDownEnded": "Stand-down ended",
     "LatchClosed": "Latch closed",
     "LimitBreached": "Limit breached by a fill",
+    "BookingOwed": "Booking owed to the ledger",
     "ModeChanged": "Mode changed",
     "ModeChangeRefused": "Mode change refused",
     "OverrideGiven": "Override given",
@@ -172,7 +173,7 @@ def _halts(gate: GateRecord, name_of: Callable[[str], str]) -> Table:
     ranked = sorted(gate.halts.items(), key=lambda item: (item[1].ts_first, HALTS.index(item[0][0]), item[0][1]))
     rows = tuple(
         (
-            Cell(_EVENT_WORDS[kind]),
+            Cell(GATE_WORDS[kind]),
             Cell(_subject(kind, subject, name_of)),
             Cell.number(f"{tally.count:,}"),
             Cell(moment(tally.ts_first)),
@@ -205,7 +206,7 @@ def _changes(gate: GateRecord, name_of: Callable[[str], str]) -> Table:
             what = " ".join(str(data[name]) for name in ("override_id", "limit", "client_order_id") if data.get(name))
             why = "; ".join(map(str, data.get("problems") or ()))
             who = ", ".join(str(data[name]) for name in ("requested_by", "approved_by") if data.get(name)) or ABSENT
-        rows.append((Cell(moment(ts)), Cell(_EVENT_WORDS[kind]), Cell(what), Cell(who), Cell(why or ABSENT)))
+        rows.append((Cell(moment(ts)), Cell(GATE_WORDS[kind]), Cell(what), Cell(who), Cell(why or ABSENT)))
     columns = (Column("Time, UTC"), Column("Event"), Column("What"), Column("By"), Column("Why not"))
     return Table(columns, tuple(rows), "Modes and overrides", _left_out(len(gate.changes)).strip())
 
