@@ -156,7 +156,7 @@ def test_what_came_near_is_listed_by_level() -> None:
         f"| `drawdown_warning` | 100% | cross | {INSTRUMENT_ID} | 1 | 2022-01-01 00:00 | 6.00% | 5.00% |",
         f"| `price_collar` | 80% | cross | {INSTRUMENT_ID} | 1 | 2022-01-01 00:00 | 4.12% | 5.00% |",
         f"| `consecutive_losses` | 50% | cross | {INSTRUMENT_ID} | 1 | 2022-01-01 00:00 | 13 | 25 |",
-        f"| `order_value` | 50% | cross | {INSTRUMENT_ID} | 2 | 2022-01-01 00:00 | 20,000.50 | 40,000.00 |",
+        f"| `order_value` | 50% | cross | {INSTRUMENT_ID} | 2 | 2022-01-01 00:00 | 20,000.5 | 40,000.0 |",
     ]
     assert [text.index(row) for row in rows] == sorted(text.index(row) for row in rows)
 

@@ -18,6 +18,7 @@ from tc.evidence.gate_record import (
 from tc.evidence.report_limit import FRACTIONS, NAMES, in_force, limit_columns
 from tc.evidence.report_number import ABSENT, counted, decimals_for, moment, percent, plain
 from tc.evidence.report_page import Block, Cell, Column, Paragraph, Section, Table
+from tc.model.number import decimals_of
 from tc.risk import latch
 from tc.risk.reason import Reason
 
@@ -154,9 +155,8 @@ def _near(gate: GateRecord, name_of: Callable[[str], str]) -> Table:
 
 def _near_row(key: NearKey, tally: Tally, name_of: Callable[[str], str]) -> tuple[Cell, ...]:
     used, bound = (Decimal(tally.first[name]) for name in ("used", "bound"))
-    decimals = (
-        0 if used == used.to_integral_value() and bound == bound.to_integral_value() else decimals_for([used, bound])
-    )
+    written = max(decimals_of(each.normalize()) for each in (used, bound))
+    decimals = min(written, decimals_for([used, bound]))
     shown = [percent(each) if key.limit in FRACTIONS else plain(each, decimals) for each in (used, bound)]
     return (
         Cell.code(key.limit),
