@@ -203,10 +203,12 @@ def test_the_defaults_are_the_same_for_ever() -> None:
 
 
 def test_the_starter_shows_the_default_of_every_limit() -> None:
-    """What stands as a comment in the risk section of `tc spec new` is the default, and none is left out."""
+    """A comment in the risk section of `tc spec new` is the default, what differs names it, and none is left out."""
     risk = starter("first", "schema.json").partition("\nrisk:")[2]
     shown = dict(re.findall(r"^  # (\w+): (\S+)", risk, re.MULTILINE))
 
-    assert "default 3:" in next(line for line in risk.splitlines() if line.startswith("  consecutive_losses:"))
-    assert shown | {"consecutive_losses": "3"} == {name: str(default) for name, default in DEFAULTS.items()}
-    assert set(re.findall(r"^  (\w+):", risk, re.MULTILINE)) == {*MANDATORY, "consecutive_losses"}
+    said = dict(re.findall(r"^  (\w+): .*# default (\S+):", risk, re.MULTILINE))
+
+    assert set(said) == {"consecutive_losses", "duplicate_order"}
+    assert shown | said == {name: str(default) for name, default in DEFAULTS.items()}
+    assert set(re.findall(r"^  (\w+):", risk, re.MULTILINE)) == {*MANDATORY, *said}
