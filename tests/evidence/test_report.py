@@ -18,8 +18,8 @@ from tc.evidence.report_html import render_html
 from tc.evidence.report_markdown import render_markdown
 
 SECTIONS = (
-    "Performance", "Statistics", "Checks", "Positions and balances", "Orders", "Notable events", "Assumptions",
-    "Identity", "Verify",
+    "Performance", "Statistics", "Checks", "Safety and limits", "Positions and balances", "Orders", "Notable events",
+    "Assumptions", "Identity", "Verify",
 )  # fmt: skip
 RENDERERS = [render_markdown, render_html]
 CANARY = (
@@ -175,11 +175,18 @@ def test_a_demanded_fingerprint_is_told_from_a_recorded_one() -> None:
 def poisoned() -> ReportFacts:
     """Return facts with the canary wherever a name or a text of somebody else's can stand."""
     (feed,) = report_metadata(600)["data"]
+    measured = {"level": "0.5", "used": "1", "bound": "2"}
     return report_facts(
         strategy=CANARY,
         events=[
             ("StrategyRaised", {"message": CANARY}),
             ("OrderDenied", {"client_order_id": CANARY, "reason": CANARY}),
+            ("IntentDenied", dict.fromkeys(("code", "strategy_id", "instrument_id", "detail"), CANARY)),
+            ("LimitWarned", {**dict.fromkeys(("limit", "strategy_id", "instrument_id"), CANARY), **measured}),
+            ("LatchClosed", {"latch": CANARY, "reason": CANARY}),
+            ("StoodDown", {"strategy_id": CANARY, "reason": CANARY, "by": CANARY}),
+            ("ModeChanged", dict.fromkeys(("strategy_id", "before", "after", "by"), CANARY)),
+            ("OverrideRefused", {"override_id": CANARY, "requested_by": CANARY, "problems": [CANARY]}),
         ],
         name=CANARY,
         description=CANARY,
@@ -232,7 +239,7 @@ def test_nothing_from_a_run_becomes_markdown() -> None:
     assert "[a](" not in outside_code
     assert not UNPRINTABLE & set(text)
     widths = [len(re.findall(r"(?<!\\)\|", row)) for row in rows]
-    assert all(width in (3, 4, 5, 6, 9, 10, 11, 12, 15) for width in widths)
+    assert all(width in (3, 4, 5, 6, 7, 9, 10, 11, 12, 15) for width in widths)
     for heading in (line for line in text.splitlines() if line.startswith("#")):
         assert heading.lstrip("#").startswith(" ")
 

@@ -120,7 +120,11 @@ def test_a_hostile_name_is_only_text(browser: Any, tmp_path: Path) -> None:
         reason=CANARY,
         labels={CANARY: CANARY},
         data=[{**feed, "dataset": CANARY, "synthetic": True}],
-        events=[("StrategyRaised", {"message": CANARY})],
+        events=[
+            ("StrategyRaised", {"message": CANARY}),
+            ("IntentDenied", dict.fromkeys(("code", "strategy_id", "instrument_id", "detail"), CANARY)),
+            ("StoodDown", {"strategy_id": CANARY, "reason": CANARY, "by": CANARY}),
+        ],
     )
     found = opened(browser, tmp_path, facts)
     assert found.page.evaluate("window.caught") is None
@@ -143,7 +147,7 @@ def test_the_policy_stops_what_escaping_would_not(browser: Any, tmp_path: Path) 
 def test_a_report_without_charts_is_quiet(browser: Any, tmp_path: Path) -> None:
     """The report of a run that died early opens without a word from the browser."""
     found = opened(browser, tmp_path, died_before_the_venue(), PHONE)
-    assert found.page.locator("section").count() == 9
+    assert found.page.locator("section").count() == 10
     assert found.page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
     assert found.said == []
     found.page.close()

@@ -1,7 +1,8 @@
-"""The `risk` section: what reader and schema accept, and where limits are kept out."""
+"""The `risk` section: what reader and schema accept, which limits a backtest may give, and what is refused."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tc.model.reading import read_run_spec
 from tc.model.refusal import refused_fields
 from tc.model.run_spec import RunSpec
 from tc.model.schema import run_spec_schema
+from tc.model.starter import starter
 from tc.model.yaml_source import parse_yaml
 
 VALID = (Path(__file__).parent / "valid-spec.yaml").read_text()
@@ -49,6 +51,8 @@ FINITE: dict[str, Any] = {
     "total_drawdown": "0.2",
 }
 
+OF_EQUITY = ("total_drawdown", "drawdown_warning", "daily_loss", "weekly_loss", "group_risk")
+
 
 def _text(risk: dict[str, Any]) -> bytes:
     return (HEAD + yaml.safe_dump({"risk": risk})).encode()
@@ -75,14 +79,96 @@ def test_reader_and_schema_take_every_form_of_a_limit(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(WRITTEN))
-def test_without_a_gate_no_limit_is_accepted(name: str) -> None:
-    """A limit that nothing would enforce is refused by name; what says nothing or `unlimited` is accepted."""
-    unlimited = dict.fromkeys(MANDATORY, "unlimited") | {"price_collar_period": "0.1", "group_risk": "0.04"}
+def test_a_backtest_takes_every_form_of_a_limit(name: str) -> None:
+    """The gate puts every limit in force, so a backtest may give any of them, or say `unlimited`."""
     for written in WRITTEN[name]:
-        says_nothing = written in ("unlimited", False, {}, {BTC: "unlimited"})
-        problems = refused_fields(_spec(unlimited | {name: written}))
-        named = [problem for problem in problems if problem.path[:2] == ("risk", name)]
-        assert bool(named) is not says_nothing, written
+        assert refused_fields(_spec(FINITE | {name: written})) == [], written
+
+
+def test_the_valid_spec_may_say_unlimited_for_all() -> None:
+    """A backtest without any limit is a spec like another, and then nothing has a default either."""
+    risk = _spec(dict.fromkeys(MANDATORY, "unlimited")).risk
+
+    assert risk.is_unlimited
+    assert {risk.effective(name) for name in DEFAULTS if name != "price_collar_period_s"} == {"unlimited"}
+
+
+def test_one_limit_brings_the_defaults_of_the_others() -> None:
+    """A spec that limits anything mandatory has the documented defaults where it is silent."""
+    risk = _spec(dict.fromkeys(MANDATORY, "unlimited") | {"message_rate": "20/s"}).risk
+
+    assert {name: risk.effective(name) for name in DEFAULTS} == DEFAULTS
+
+
+# Where equity cannot be counted in one currency: edits of the valid spec, and what the refusal says.
+UNCOUNTED = {
+    "no balance": (
+        {"account_type: MARGIN": "account_type: CASH", "  leverage: 10\n": "", "kind: perpetual": "kind: currency_pair",
+         "[1000000 USDT]": "[25 BTC]"},
+        "needs equity in USDT, but the account starts with BTC; add a balance in USDT or write 'unlimited'",
+    ),
+    "fee in another currency": (
+        {"[1000000 USDT]": "[1000000 USDT, 1000 USD]",
+         "  leverage: 10": "  leverage: 10\n  fees: {model: per_contract, commission: 1 USD}"},
+        "needs fees in USDT, but the commission is 1 USD, and there is no conversion; give the commission in USDT or "
+        "write 'unlimited'",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", sorted(UNCOUNTED))
+def test_a_limit_on_equity_needs_equity_in_one_currency(case: str) -> None:
+    """Five limits are fractions of equity: where it cannot be counted each is refused by name, and no other limit."""
+    edits, expected = UNCOUNTED[case]
+    text = HEAD
+    for there, instead in edits.items():
+        assert there in text
+        text = text.replace(there, instead)
+    limited = (text + yaml.safe_dump({"risk": FINITE})).encode()
+    unlimited = (text + yaml.safe_dump({"risk": FINITE | dict.fromkeys(OF_EQUITY, "unlimited")})).encode()
+    with pytest.raises(SpecInvalid) as caught:
+        read_run_spec(limited, "spec.yaml")
+
+    assert sorted(problem.partition(": ")[2] for problem in caught.value.problems) == sorted(
+        f"risk.{name}: {expected}" for name in OF_EQUITY
+    )
+    assert read_run_spec(unlimited, "spec.yaml").risk.effective("order_quantity") == 10
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "oms_type", "is_taken"),
+    [
+        ("active", "active", "NETTING", True),
+        ("active", "observe", "NETTING", False),
+        ("active", "off", "NETTING", False),
+        ("observe", "observe", "NETTING", False),
+        ("active", "active", "HEDGING", False),
+    ],
+)
+def test_with_netting_an_instrument_has_one_trading_strategy(
+    first: str, second: str, oms_type: str, is_taken: bool
+) -> None:
+    """Two active strategies on one instrument are refused; an observing twin is not, and HEDGING has no such rule."""
+    twin = f"  - {{id: twin, source: own.py:Own, mode: {second}, config: {{instrument_id: {BTC}}}}}\n"
+    text = HEAD.replace("    config:", f"    mode: {first}\n    config:").replace("NETTING", oms_type) + twin
+    text += yaml.safe_dump({"risk": FINITE})
+    if not is_taken:
+        assert len(read_run_spec(text.encode(), "spec.yaml").strategies) == 2
+        return
+    with pytest.raises(
+        SpecInvalid, match=r"strategies\[1\]\.mode: found 'twin' active on BTCUSDT-PERP\.BINANCE, which"
+    ):
+        read_run_spec(text.encode(), "spec.yaml")
+
+
+def test_a_strategy_may_observe_and_not_all_may_be_off() -> None:
+    """`observe` alone is a run that decides and sends nothing; with every mode off there would be none."""
+    text = HEAD + yaml.safe_dump({"risk": FINITE})
+    observed = text.replace("    config:", "    mode: observe\n    config:")
+
+    assert read_run_spec(observed.encode(), "spec.yaml").strategies[0].mode == "observe"
+    with pytest.raises(SpecInvalid, match="found every mode off, so nothing would run; set one to active or observe"):
+        read_run_spec(observed.replace("observe", "off").encode(), "spec.yaml")
 
 
 def test_a_paper_run_has_a_number_for_every_limit() -> None:
@@ -114,3 +200,15 @@ def test_the_defaults_are_the_same_for_ever() -> None:
         "group_risk": "0.04",
         "open_positions": "unlimited",
     }
+
+
+def test_the_starter_shows_the_default_of_every_limit() -> None:
+    """A comment in the risk section of `tc spec new` is the default, what differs names it, and none is left out."""
+    risk = starter("first", "schema.json").partition("\nrisk:")[2]
+    shown = dict(re.findall(r"^  # (\w+): (\S+)", risk, re.MULTILINE))
+
+    said = dict(re.findall(r"^  (\w+): .*# default (\S+):", risk, re.MULTILINE))
+
+    assert set(said) == {"consecutive_losses", "duplicate_order"}
+    assert shown | said == {name: str(default) for name, default in DEFAULTS.items()}
+    assert set(re.findall(r"^  (\w+):", risk, re.MULTILINE)) == {*MANDATORY, *said}

@@ -51,6 +51,7 @@ data:
   - {dataset: a, bar_type: BTCUSDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL, volume: base}
   - {dataset: b, bar_type: BTCUSDT-PERP.BINANCE-5-MINUTE-MID-EXTERNAL, volume: base}
 """
+_BAR_TYPE = "BTCUSDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL"
 _DATA = VALID[VALID.index("data:\n") : VALID.index("strategies:")]
 
 # name: edits of the valid spec, each (text that stands there, text instead)
@@ -133,14 +134,27 @@ WRONG: dict[str, list[tuple[str, str]]] = {
     "strategy source without a class": [("ema_cross:EMACross", "ema_cross")],
     "strategy given twice": [("risk:", "  - id: ema-cross\n    source: own.py:Own\nrisk:")],
     "strategies all off": [("    config:", "    mode: off\n    config:")],
-    "strategy that observes": [("    config:", "    mode: observe\n    config:")],
+    "strategies that trade one instrument with NETTING": [
+        ("risk:", f"  - id: twin\n    source: own.py:Own\n    config: {{bar_type: {_BAR_TYPE}}}\nrisk:")
+    ],
     "config with a number that is not one": [('trade_size: "0.100"', "trade_size: .inf")],
     "config with digits that a float loses": [('trade_size: "0.100"', "trade_size: 0.12345678901234567890")],
     "config with another instrument": [("      instrument_id: BTC", "      instrument_id: DOGE")],
     "config with a bar type that no feed delivers": [
         ("      bar_type: BTCUSDT-PERP.BINANCE-1-", "      bar_type: BTCUSDT-PERP.BINANCE-5-")
     ],
-    "limit without a gate": [("order_value: unlimited", "order_value: 100000 USDT\n  open_positions: 7")],
+    "limit on equity without a balance in its currency": [
+        ("account_type: MARGIN", "account_type: CASH"),
+        ("  leverage: 10\n", ""),
+        ("kind: perpetual", "kind: currency_pair"),
+        ("[1000000 USDT]", "[25 BTC]"),
+        ("total_drawdown: unlimited", "total_drawdown: 0.2\n  daily_loss: unlimited"),
+    ],
+    "limit on equity with fees in another currency": [
+        ("[1000000 USDT]", "[1000000 USDT, 1000 USD]"),
+        ("  leverage: 10", "  leverage: 10\n  fees: {model: fixed, commission: 1 USD}"),
+        ("total_drawdown: unlimited", "total_drawdown: unlimited\n  group_risk: 0.04"),
+    ],
     "limit without a currency": [("order_value: unlimited", "order_value: 100000")],
     "limit in another currency": [("order_value: unlimited", "order_value: 2 BTC")],
     "limit of zero": [("order_quantity: unlimited", "order_quantity: 0")],

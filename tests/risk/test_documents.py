@@ -1,4 +1,4 @@
-"""The pages on controls: every code and every limit is on one, and every page is true."""
+"""The pages on gate and controls: every code, limit and journal entry is on one, and what they name exists."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tc.evidence.gate_record import GATE_TYPES
 from tc.model.limit import DEFAULTS, MANDATORY, Limits
 from tc.risk.check import CHECKS
 from tc.risk.reason import Reason
 from tc.store.ledger_rule import LEDGER_CODES
 
-DOCS = Path(__file__).parents[2] / "docs"
+PROJECT = Path(__file__).parents[2]
+DOCS = PROJECT / "docs"
 CONTROLS = sorted((DOCS / "controls").glob("*.md"))
 PAGES = [page for page in CONTROLS if page.name != "README.md"]
 CODES = re.findall(r"^\| `([A-Z_]+)` \| (.+?) \|", (DOCS / "reason-codes.md").read_text(), re.MULTILINE)
@@ -21,6 +23,46 @@ CODES = re.findall(r"^\| `([A-Z_]+)` \| (.+?) \|", (DOCS / "reason-codes.md").re
 def test_the_table_of_codes_is_complete() -> None:
     """docs/reason-codes.md has every code of limits, states and ledger with its meaning, in order, and no other."""
     assert [*((code.value, code.meaning) for code in Reason), *LEDGER_CODES.items()] == CODES
+
+
+def test_the_table_of_codes_leads_to_the_page_of_each() -> None:
+    """The last column of a code's row is the page of the control that explains it."""
+    rows = re.findall(
+        r"^\| `(\w+)` \| .+ \| \[(.+)\]\((controls/.+)\) \|$", (DOCS / "reason-codes.md").read_text(), re.MULTILINE
+    )
+
+    assert [code for code, _, _ in rows] == list(Reason)
+    for code, title, page in rows:
+        text = (DOCS / page).read_text()
+        assert text.startswith(f"# {title}\n")
+        assert f"- `{code}`: " in text
+
+
+@pytest.mark.parametrize("page", ["gate.md", "run-directory.md"])
+def test_every_entry_of_the_gate_is_explained(page: str) -> None:
+    """What the gate writes into a journal is named on the page of the gate and on that of the run directory."""
+    text = (DOCS / page).read_text()
+
+    assert [name for name in sorted(GATE_TYPES) if f"`{name}`" not in text] == []
+
+
+def test_every_promise_names_a_test_that_exists() -> None:
+    """Each file of tests on the page of promises is there, and has the test that is named with it."""
+    file = ""
+    found = re.findall(r"`((?:[\w/]+\.py)?)(?:::(\w+))?`", (DOCS / "promises.md").read_text())
+    named = [(path, test) for path, test in found if path or test]
+    assert len(named) > 60
+    for path, test in named:
+        file = path or file
+        text = (PROJECT / "tests" / file).read_text()
+        assert not test or f"def {test}(" in text, f"{file}::{test}"
+
+
+@pytest.mark.parametrize("page", [*sorted(DOCS.rglob("*.md")), PROJECT / "README.md"], ids=lambda page: page.name)
+def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
+    """A link to another page or image of the project is a file that is there."""
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
 
 
 def test_every_code_has_a_page_that_names_it() -> None:
@@ -56,7 +98,7 @@ def test_every_page_has_the_same_parts(page: Path) -> None:
     assert headings == ["What it does", "Setting", "Codes", "What passes", "Where it comes from"]
 
 
-@pytest.mark.parametrize("page", [*CONTROLS, DOCS / "reason-codes.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*CONTROLS, DOCS / "gate.md", DOCS / "reason-codes.md"], ids=lambda page: page.name)
 def test_no_page_claims_compliance(page: Path) -> None:
     """The articles inspired the controls; no page says that a rule is met."""
     assert not re.search(r"\bcompli|\bconform|\bcertif", page.read_text(), re.IGNORECASE)

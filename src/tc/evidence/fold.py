@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from tc.durable import Entry
 from tc.evidence.account import FoldedAccount
 from tc.evidence.book import FoldedBook
+from tc.evidence.gate_record import CHANGES, GATE_TYPES, HALTS, GateRecord
 from tc.evidence.order_state import CLOSED, WORKING, OrderState
 from tc.evidence.position import Contract, Fill, FoldedPosition, RoundTrip
 
@@ -37,9 +38,7 @@ _STATUS = {
 _REFUSAL = {"OrderModifyRejected": "PENDING_UPDATE", "OrderCancelRejected": "PENDING_CANCEL"}
 _NOTABLE = frozenset(
     {"OrderDenied", "OrderRejected", "OrderModifyRejected", "OrderCancelRejected", "StrategyRaised",
-     "ShutdownSystem", "TradingStateChanged", "TailRepaired", "StoodDown", "StandDownEnded", "LatchClosed",
-     "LimitBreached", "LimitWarned", "KillLatchClosed", "ModeChanged", "ModeChangeRefused", "OverrideGiven",
-     "OverrideUsed"}
+     "ShutdownSystem", "TradingStateChanged", "TailRepaired", *HALTS, *CHANGES}
 )  # fmt: skip
 _COMMANDS = frozenset({"SubmitOrder", "SubmitOrderList"})
 _WORDS = ("reason", "message", "state", "lost_bytes", "detail", "limit", "after", "override_id")
@@ -78,8 +77,7 @@ class Fold:
     trades_repeated: list[str] = field(default_factory=list)
     fills_astray: list[str] = field(default_factory=list)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
-    denials: Counter[str] = field(default_factory=Counter)
-    orders_left_out: int = 0
+    gate: GateRecord = field(default_factory=GateRecord)
     notable: list[Notable] = field(default_factory=list)
     notable_count: int = 0
     entries: int = 0
@@ -96,6 +94,16 @@ class Fold:
     def positions(self) -> dict[str, FoldedPosition]:
         """Every position that was ever opened, by id."""
         return self.book.positions
+
+    @property
+    def denials(self) -> Counter[str]:
+        """Intents that the gate denied, by code."""
+        return self.gate.denials
+
+    @property
+    def orders_left_out(self) -> int:
+        """Denied orders that the journal gives as a number only."""
+        return self.gate.orders_counted
 
     @property
     def starting_balances(self) -> dict[str, Decimal]:
@@ -162,6 +170,8 @@ def fold_journal(entries: Iterable[Entry]) -> Fold:
                 order.move(_STATUS[kind])
         elif kind in _HANDLERS:
             _HANDLERS[kind](fold, json.loads(entry.data))
+        elif kind in GATE_TYPES:
+            fold.gate.take(kind, entry.ts, json.loads(entry.data))
         elif kind in _REFUSAL:
             order = fold.orders.get(_order_id(entry.data))
             if order is not None:
@@ -281,15 +291,6 @@ def _check_fill(fold: Fold, data: dict[str, Any], order: OrderState | None) -> N
         fold.fills_astray.append(trade)
 
 
-def _on_denied(fold: Fold, data: dict[str, Any]) -> None:
-    fold.denials[data["code"]] += 1
-
-
-def _on_denials_counted(fold: Fold, data: dict[str, Any]) -> None:
-    fold.denials[data["code"]] += data["intents"]
-    fold.orders_left_out += data["orders"]
-
-
 def _on_engine_state(fold: Fold, data: dict[str, Any]) -> None:
     fold.engine_state = data
 
@@ -312,7 +313,5 @@ _HANDLERS: dict[str, Callable[[Fold, dict[str, Any]], None]] = {
     "OrderUpdated": _on_updated,
     "OrderFilled": _on_filled,
     "CancelAllOrders": _on_cancel_all,
-    "IntentDenied": _on_denied,
-    "DenialsCounted": _on_denials_counted,
     "EngineStateRecorded": _on_engine_state,
 }

@@ -21,6 +21,7 @@ from tc.evidence.report_number import (
     signed,
 )
 from tc.evidence.report_page import Block, Cell, Column, Paragraph, Section, Table
+from tc.evidence.report_safety import GATE_WORDS
 
 ROWS_PER_END = 10
 NOTABLE_LISTED_MAX = 40
@@ -34,16 +35,7 @@ _EVENT_WORDS = {
     "ShutdownSystem": "Shutdown asked for",
     "TradingStateChanged": "Trading state changed",
     "TailRepaired": "Torn tail repaired",
-    "StoodDown": "Stood down",
-    "StandDownEnded": "Stand-down ended",
-    "LatchClosed": "Latch closed",
-    "LimitBreached": "Limit breached",
-    "LimitWarned": "Limit near",
-    "KillLatchClosed": "Kill latch closed",
-    "ModeChanged": "Mode changed",
-    "ModeChangeRefused": "Mode change refused",
-    "OverrideGiven": "Override given",
-    "OverrideUsed": "Override used",
+    **GATE_WORDS,
 }
 
 
@@ -62,6 +54,10 @@ def order_section(facts: ReportFacts) -> Section:
         (Cell(f"{kind}, {side}"), Cell.number(f"{count:,}"), Cell.number(percent(count / total, 1)))
         for (kind, side), count in sorted(kinds.items())
     )
+    counted_only = fold.orders_left_out
+    if counted_only:
+        share = Cell.number(percent(counted_only / total, 1))
+        kind_rows += ((Cell("Denied and only counted"), Cell.number(f"{counted_only:,}"), share),)
     columns = (Column("Orders", True), Column("Share", True))
     names = list(fold.orders)
     shown, note = _both_ends(names, "order", "journal.jsonl")
@@ -136,6 +132,8 @@ def event_section(facts: ReportFacts) -> Section:
         )
         for event in listed
     )
+    if fold.orders_left_out:
+        note = f"{note} Denials that were only counted are under Safety and limits.".strip()
     rest = fold.notable_count - len(listed)
     more = (
         f"{counted(rest, 'later event is', 'later events are')} left out; `tc journal show` prints them."

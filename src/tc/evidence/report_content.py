@@ -11,6 +11,7 @@ from tc.evidence.report_identity import identity_section, verify_section
 from tc.evidence.report_number import counted
 from tc.evidence.report_outcome import badges, headline, outcome_sentence, synthetic_instruments, warnings
 from tc.evidence.report_page import Block, Page, Paragraph, Section
+from tc.evidence.report_safety import safety_section
 from tc.evidence.report_statistic import statistic_section
 
 
@@ -30,6 +31,7 @@ def build_page(facts: ReportFacts) -> Page:
             _chart_section(facts),
             statistic_section(facts),
             check_section(facts),
+            safety_section(facts),
             position_section(facts),
             order_section(facts),
             event_section(facts),

@@ -20,6 +20,7 @@ from tc.evidence.report_number import (
     signed_percent,
 )
 from tc.evidence.report_page import Badge, Cell, Paragraph, Tone
+from tc.evidence.report_safety import halted
 
 type Headline = tuple[str, Cell]
 
@@ -63,6 +64,9 @@ def warnings(facts: ReportFacts) -> tuple[Paragraph, ...]:
     if facts.reconciliation.verdict == "mismatched":
         text = f"The engine's final state and the journal disagree: {facts.reconciliation.reason}."
         found.append(Paragraph(text, "bad"))
+    ended = halted(facts)
+    if ended:
+        found.append(Paragraph(f"NO NEW RISK {'; '.join(ended)}. Only a named person ends that.", "warn"))
     return tuple(found)
 
 

@@ -110,5 +110,5 @@ def _claim_problems(spec: RunSpec) -> Iterator[Problem]:
             owner = owners.setdefault(instrument_id, strategy.id)
             if owner != strategy.id:
                 text = f"found '{strategy.id}' active on {instrument_id}, which '{owner}' trades already; with NETTING"
-                fix = "an instrument has one trading strategy: run it in a node apart, or use HEDGING"
+                fix = "an instrument has one trading strategy: give it mode observe, run it apart, or use HEDGING"
                 yield Problem(("strategies", index, "mode"), f"{text} {fix}")

@@ -54,7 +54,9 @@ class Limits(Section):
     """Pre-trade limits; the five mandatory ones have no default, because an absent limit blocks.
 
     A limit that is not given takes its default. `unlimited` is for backtests; one that says so five times has no
-    limits but those it gives.
+    limits but those it gives. Limits that are fractions of equity (total_drawdown, drawdown_warning, daily_loss,
+    weekly_loss, group_risk) need instruments valued in one currency, a balance in it, and fees in it. What only a
+    person can release stays closed to the end of a backtest.
     """
 
     order_value: MoneyLimits = Field(description="Largest value of one order: 100000 USDT, or one an instrument.")
@@ -203,5 +205,6 @@ def _equity_problems(spec: RunSpec) -> Iterator[Problem]:
             text = f"needs equity in {missing[0]}, but the account starts with {', '.join(spec.venue.currencies)}"
             yield Problem(("risk", name), f"{text}; add a balance in {missing[0]} or write 'unlimited'")
         elif commission is not None and split_money(commission)[1] not in needed:
-            text = f"needs fees in {', '.join(sorted(needed))}, but the commission is {commission}"
-            yield Problem(("risk", name), f"{text}, and there is no conversion; charge in it or write 'unlimited'")
+            wanted = " or ".join(sorted(needed))
+            text = f"needs fees in {wanted}, but the commission is {commission}, and there is no conversion"
+            yield Problem(("risk", name), f"{text}; give the commission in {wanted} or write 'unlimited'")

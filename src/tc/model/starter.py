@@ -59,12 +59,26 @@ strategies:
       fast_ema_period: 10
       slow_ema_period: 20
 
-risk:                   # all five are mandatory, because an absent limit blocks
-  order_value: unlimited
-  order_quantity: unlimited
-  position_value: unlimited
-  message_rate: unlimited
-  total_drawdown: unlimited
+risk:                   # the gate holds every order against these; five are mandatory, an absent limit blocks
+  order_value: 50000 USDT     # largest order; a mapping gives one an instrument, `unlimited` is for backtests
+  order_quantity: 1           # largest order in BTC
+  position_value: 100000 USDT # of each instrument and of the account, working orders included
+  message_rate: 20/s          # submits, modifies and cancels; a cancel is never refused
+  total_drawdown: 0.2         # of the equity peak; then no new risk until a person releases it
+  # The others have these defaults as soon as one of the five is a number; docs/controls/ has a page for each.
+  # What only a person can release stays closed to the end of a backtest.
+  # drawdown_warning: 0.05
+  # daily_loss: 0.02                        # no new risk before 00:00 UTC
+  # weekly_loss: 0.10                       # halves every size limit until Monday or until it has recovered
+  # price_collar: 0.05                      # farthest price from the last reference
+  # price_collar_period: 0.10               # and from the lowest and the highest of so many seconds:
+  # price_collar_period_s: 3600
+  # repeated_execution: 20/min              # orders on one side of an instrument, then none until released
+  duplicate_order: 2/s                      # default 1/s: closing and reversing sends two alike
+  # self_match: refuse
+  consecutive_losses: unlimited             # default 3: losses in a row, then nothing there until released
+  # group_risk: 0.04                        # of equity, lost to the stops; without a stop the full value counts
+  # open_positions: unlimited
 
 # observability: {{journal: full, report: html, log_level: WARNING}}
 """
