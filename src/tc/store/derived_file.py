@@ -52,14 +52,18 @@ def rebuild(directory: LedgerDirectory, clock: Clock = SYSTEM_CLOCK) -> Rebuilt:
     """
     if not directory.path.is_dir():
         directory.require()
-    lock = FileLock(directory.path / "derived.lock", purpose="rebuild derived state", timeout_s=_TIMEOUT_S, clock=clock)
-    with lock, guarded(directory, clock):
+    with derived_lock(directory, "rebuild derived state", clock), guarded(directory, clock):
         documents, head = derive(directory)
         _await_writer(directory, clock)
         written = [name for name, data in documents.items() if _differs(directory, name, data)]
         for name in written:
             write_artifact(directory.derived(name), documents[name])
     return Rebuilt(head, tuple(written))
+
+
+def derived_lock(directory: LedgerDirectory, purpose: str, clock: Clock = SYSTEM_CLOCK) -> FileLock:
+    """Return the lock of whoever reads the ledger to write derived files from it; it comes before the ledger's own."""
+    return FileLock(directory.path / "derived.lock", purpose=purpose, timeout_s=_TIMEOUT_S, clock=clock)
 
 
 def _await_writer(directory: LedgerDirectory, clock: Clock) -> None:
