@@ -68,9 +68,16 @@ def middle_dropped(directory: LedgerDirectory) -> None:
 
 
 def bit_flipped(directory: LedgerDirectory) -> None:
-    data = bytearray(directory.journal.read_bytes())
+    flip_bit(directory.journal)
+
+
+def flip_bit(path: Path) -> None:
+    """Flip one bit in the middle of a file, which then has another time of change, as coarse as these times are."""
+    data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 4
-    directory.journal.write_bytes(bytes(data))
+    before = path.stat().st_ctime_ns
+    while path.stat().st_ctime_ns == before:
+        path.write_bytes(data)
 
 
 def foreign(directory: LedgerDirectory) -> None:
