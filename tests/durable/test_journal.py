@@ -91,6 +91,8 @@ def test_full_buffer_is_written_by_itself(tmp_path: Path) -> None:
         ('quote"', 1, {}),
         ("Event", 1.5, {}),
         ("Event", True, {}),
+        ("Event", 10**19, {}),
+        ("Event", -(10**19), {}),
         ("Event", 1, b"[]"),
         ("Event", 1, b""),
         ("Event", 1, b'{"a":\n1}'),
@@ -103,6 +105,14 @@ def test_what_would_break_the_frame_is_our_bug(tmp_path: Path, kind: str, ts: in
         with pytest.raises(TcBug):
             journal.add(kind, ts, data)
         assert journal.append("Event", 1, {}) == 1
+
+
+def test_longest_times_are_read_back(tmp_path: Path) -> None:
+    """The largest and the smallest time that a line takes are read as they were written."""
+    with Journal.create(tmp_path / "journal") as journal:
+        for ts in (10**19 - 1, 1 - 10**19, 0):
+            journal.append("Event", ts, {})
+    assert [entry.ts for entry in read_entries(tmp_path / "journal")] == [10**19 - 1, 1 - 10**19, 0]
 
 
 @pytest.mark.parametrize("data", [b'{"a":"\xff"}', {"a": float("nan")}, {"a": object()}])

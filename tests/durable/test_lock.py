@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tc.clock import SystemClock
 from tc.durable import FileLock, boot_id, host, lock_holder
 from tc.durable import lock as lock_module
 from tc.durable.process import own_start_time
@@ -55,6 +56,68 @@ def test_waiter_gets_the_lock_when_it_is_released(tmp_path: Path) -> None:
     threading.Timer(0.05, lock.release).start()
     with FileLock(tmp_path / "lock", purpose="wait", timeout_s=30) as second:
         assert second.is_held
+
+
+class Counting(SystemClock):
+    """A system clock that keeps what was slept."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        super().sleep(seconds)
+
+
+def wait_in_vain(path: Path, timeout_s: float) -> None:
+    """Wait for a lock that this thread holds, in another thread, until the deadline."""
+
+    def wait() -> None:
+        with pytest.raises(LockTimeout):
+            FileLock(path, purpose="wait", timeout_s=timeout_s).acquire()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    thread.join()
+
+
+def test_holder_that_was_waited_for_lets_others_go_first(tmp_path: Path) -> None:
+    """Who let go of a lock that others waited for pauses once before taking it again, longer than they look away."""
+    clock = Counting()
+    lock = FileLock(tmp_path / "lock", purpose="often", timeout_s=5, clock=clock)
+    with lock:
+        wait_in_vain(lock.path, 0.005)
+    assert clock.slept == []
+    with lock:
+        assert clock.slept == [lock_module._YIELD_S]
+    assert lock_module._YIELD_S > lock_module._POLL_S
+    with lock:
+        assert len(clock.slept) == 1
+
+
+def test_holder_that_nobody_waits_for_does_not_pause(tmp_path: Path) -> None:
+    """Taking a free lock again takes no pause, nor does one that may not wait, nor after a try that did not wait."""
+    clock = Counting()
+    for timeout_s in (0, 5):
+        lock = FileLock(tmp_path / "lock", purpose="often", timeout_s=timeout_s, clock=clock)
+        with lock:
+            wait_in_vain(lock.path, 0.005 if timeout_s == 0 else 0)
+        with lock:
+            pass
+    assert clock.slept == []
+
+
+def test_mark_of_the_waiting_is_a_courtesy_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the mark cannot be written or read, the lock excludes and is released as ever."""
+    with FileLock(tmp_path / "lock", purpose="often", timeout_s=5) as lock:
+        monkeypatch.setattr(os, "pwrite", fail_with_full_disk)
+        monkeypatch.setattr(os, "pread", fail_with_full_disk)
+        wait_in_vain(lock.path, 0.005)
+    assert lock_holder(lock.path) is None
+
+
+def fail_with_full_disk(*_arguments: object) -> int:
+    raise OSError(28, "No space left on device")
 
 
 def test_same_thread_twice_is_a_bug_at_once(tmp_path: Path) -> None:

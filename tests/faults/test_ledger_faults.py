@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from support.capabilities import needs
-from support.child import finish, start_child
-from support.ledger_lab import committed, directory_of, make_ledger
+from support.child import finish, run_child, start_child
+from support.ledger_lab import command_ids, committed, directory_of, make_ledger
 from support.loop_disk import mounted
 from tc.durable import verify_journal
 from tc.errors import NotWritten, OutcomeUnknown, StorageError
 from tc.risk.book import Book
 from tc.risk.intent import Intent
 from tc.store.ledger import PositionLedger
+from tc.store.ledger_recovery import verify_ledger
 from tc.store.ledger_rule import Judgment, Refused, Unlimited
 
 pytestmark = pytest.mark.faults
@@ -158,3 +159,13 @@ def test_child_of_a_killed_holder_does_not_keep_the_ledger(tmp_path: Path) -> No
         committed(ledger.open("1", "BTC.X", "S", "BUY", "1", "100"))
         os.kill(child, signal.SIGKILL)
         holder.communicate()
+
+
+def test_child_forked_in_the_middle_of_a_command_writes_nothing(tmp_path: Path) -> None:
+    """Of a process that forks between check and act the child is refused, and the parent's command happens once."""
+    make_ledger(tmp_path).disconnect()
+    refused = 7
+    done = run_child("ledger_fork.py", tmp_path)
+    assert done.returncode == refused, done.stderr
+    assert command_ids(directory_of(tmp_path).journal) == ["ledger-opened", "capital", "open", "close"]
+    assert verify_ledger(directory_of(tmp_path)).problem is None

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from support.ledger_lab import T0, committed, directory_of, make_ledger
+from support.child import finish, start_child
+from support.fake_clock import FakeClock
+from support.ledger_damage import (
+    CASES,
+    Damage,
+    derived_bytes,
+    emptied,
+    lines,
+    losses,
+    twelve_entries,
+    without_last,
+)
+from support.ledger_lab import committed
 from support.sample import sampled, scaled
 from tc.durable import Journal, read_entries
-from tc.errors import Corrupt, InputError, NotWritten
+from tc.errors import Corrupt, InputError, LockTimeout, NotWritten
 from tc.store import ledger_recovery
 from tc.store.derived_file import rebuild
 from tc.store.ledger import PositionLedger
@@ -25,83 +37,11 @@ pytestmark = pytest.mark.faults
 @pytest.fixture
 def directory(tmp_path: Path) -> LedgerDirectory:
     """A ledger of twelve entries with its derived files."""
-    with make_ledger(tmp_path) as ledger:
-        for number in range(5):
-            committed(ledger.open(f"o{number}", "BTC.X", "S", "BUY", "1", "100", stop="99", ts=T0))
-            committed(ledger.close(f"c{number}", "BTC.X", "S", str(98 + number), ts=T0))
-    rebuild(directory_of(tmp_path))
-    return directory_of(tmp_path)
-
-
-def derived_bytes(directory: LedgerDirectory) -> dict[str, bytes]:
-    """Return the derived files that are there."""
-    return {path.name: path.read_bytes() for path in directory.derived_files if path.exists()}
-
-
-def losses(directory: LedgerDirectory) -> list[str]:
-    """Return what the safety events say."""
-    if not directory.safety_events.exists():
-        return []
-    return [entry.payload()["what"] for entry in read_entries(directory.safety_events)]
-
-
-def lines(directory: LedgerDirectory) -> list[bytes]:
-    """Return the journal's lines."""
-    return directory.journal.read_bytes().splitlines(keepends=True)
-
-
-def without_last(directory: LedgerDirectory) -> None:
-    directory.journal.write_bytes(b"".join(lines(directory)[:-1]))
-
-
-def half(directory: LedgerDirectory) -> None:
-    directory.journal.write_bytes(b"".join(lines(directory)[:6]))
-
-
-def half_torn(directory: LedgerDirectory) -> None:
-    data = directory.journal.read_bytes()
-    directory.journal.write_bytes(data[: len(data) // 2])
-
-
-def emptied(directory: LedgerDirectory) -> None:
-    directory.journal.write_bytes(b"")
-
-
-def removed(directory: LedgerDirectory) -> None:
-    directory.journal.unlink()
-
-
-def middle_dropped(directory: LedgerDirectory) -> None:
-    kept = lines(directory)
-    directory.journal.write_bytes(b"".join(kept[:4] + kept[5:]))
-
-
-def bit_flipped(directory: LedgerDirectory) -> None:
-    data = bytearray(directory.journal.read_bytes())
-    data[len(data) // 2] ^= 4
-    directory.journal.write_bytes(bytes(data))
-
-
-def foreign(directory: LedgerDirectory) -> None:
-    directory.journal.write_bytes(b'{"trades": []}\n')
-
-
-CASES: list[tuple[Callable[[LedgerDirectory], None], str]] = [
-    (without_last, "1 entry is missing"),
-    (half, "6 entries are missing"),
-    (half_torn, "entries are missing"),
-    (emptied, "12 entries are missing"),
-    (removed, "the journal is missing"),
-    (middle_dropped, "entry 5 at byte"),
-    (bit_flipped, "is damaged: its hash"),
-    (foreign, "no journal line"),
-]
+    return twelve_entries(tmp_path)
 
 
 @pytest.mark.parametrize(("damage", "words"), CASES, ids=lambda one: getattr(one, "__name__", ""))
-def test_lost_ledger_is_refused_by_everything(
-    directory: LedgerDirectory, damage: Callable[[LedgerDirectory], None], words: str
-) -> None:
+def test_lost_ledger_is_refused_by_everything(directory: LedgerDirectory, damage: Damage, words: str) -> None:
     """A ledger that lost anything is refused with the way back named, derived files untouched, the loss recorded."""
     before = derived_bytes(directory)
     damage(directory)
@@ -193,9 +133,7 @@ def test_running_ledger_notices_the_cut(directory: LedgerDirectory) -> None:
 
 
 @pytest.mark.parametrize(("damage", "_words"), CASES, ids=lambda one: getattr(one, "__name__", ""))
-def test_copy_brings_the_ledger_back(
-    directory: LedgerDirectory, tmp_path: Path, damage: Callable[[LedgerDirectory], None], _words: str
-) -> None:
+def test_copy_brings_the_ledger_back(directory: LedgerDirectory, tmp_path: Path, damage: Damage, _words: str) -> None:
     """An exported copy restores a damaged ledger byte for byte; what was there is kept as evidence."""
     copy = tmp_path / "copy.jsonl"
     copy.write_bytes(directory.journal.read_bytes())
@@ -258,3 +196,35 @@ def test_restoring_that_fails_on_the_way_is_repeated(
     rebuild(directory)
     with PositionLedger.load(directory) as ledger:
         assert committed(ledger.deposit("on", "1")).seq == (10 if accepts_loss else 13)
+
+
+def test_check_beside_a_working_ledger_finds_no_loss(
+    directory: LedgerDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit and a rebuild that happen while the entries are checked are not taken for a loss."""
+    read = ledger_recovery.read_ledger
+
+    def overtaken(*arguments: LedgerDirectory) -> Iterator[object]:
+        yield from read(*arguments)
+        with PositionLedger.load(directory) as ledger:
+            committed(ledger.deposit("meanwhile", "1"))
+        rebuild(directory)
+
+    monkeypatch.setattr(ledger_recovery, "read_ledger", overtaken)
+    assert verify_ledger(directory).problem is None
+    assert losses(directory) == []
+
+
+def test_files_are_not_derived_while_a_copy_is_put_back(directory: LedgerDirectory, tmp_path: Path) -> None:
+    """A restoration waits for a rebuild under way and keeps the next one out: no file remembers what was given up."""
+    copy = tmp_path / "copy.jsonl"
+    copy.write_bytes(directory.journal.read_bytes())
+    emptied(directory)
+    rebuilding = start_child("lock_holder.py", directory.path / "derived.lock")
+    assert rebuilding.stdout is not None
+    assert rebuilding.stdout.readline().startswith("held")
+    with pytest.raises(LockTimeout, match="holding for a test"):
+        restore(directory, copy, clock=FakeClock())
+    assert directory.journal.read_bytes() == b""
+    finish(rebuilding)
+    assert restore(directory, copy).entries == 12

@@ -40,6 +40,8 @@ commands = st.one_of(
     st.tuples(st.just("reduce"), ids, keys, quantities, prices, fees),
     st.tuples(st.just("close"), ids, keys, prices, fees),
     st.tuples(st.just("reserve"), orders, keys, sides, quantities, prices),
+    st.tuples(st.just("change"), ids, orders, quantities, prices),
+    st.tuples(st.just("note_change"), ids, orders, quantities, prices),
     st.tuples(st.just("release"), ids, orders),
     st.tuples(st.just("commit_fill"), ids, keys, sides, quantities, prices, fees, st.none() | orders),
     st.tuples(st.just("deposit"), ids, amounts),
@@ -57,25 +59,28 @@ def order(ledger: PositionLedger, verb: str, command_id: str, *arguments: object
             terms["reservation_id"] = rest[names + 1]
         outcome = getattr(ledger, verb)(command_id, instrument_id, strategy_id, *rest[:names], ts=T0, **terms)
     elif verb == "reserve":
-        (instrument_id, strategy_id), side, quantity, price = arguments
-        outcome = ledger.reserve(
-            Intent(
-                command_id,
-                "submit",
-                instrument_id,
-                strategy_id,
-                side,
-                Decimal(quantity),
-                Decimal(price),
-                "LIMIT",
-                ts=T0,
-            )
-        )
+        key, side, quantity, price = arguments
+        outcome = ledger.reserve(limit_order(command_id, "submit", key, side, quantity, price))
+    elif verb == "change":
+        reservation_id, quantity, price = arguments
+        working = ledger.book(now_ns=T0).reservations.get(reservation_id)
+        key = ("BTC.X", "S") if working is None else (working.instrument_id, working.strategy_id)
+        side = "BUY" if working is None else working.side
+        outcome = ledger.change(limit_order(command_id, "modify", key, side, quantity, price, replaces=reservation_id))
+    elif verb == "note_change":
+        outcome = ledger.note_change(command_id, *arguments, None, ts=T0)
     elif verb == "release":
         outcome = ledger.release(command_id, *arguments, "ended", ts=T0)
     else:
         outcome = getattr(ledger, verb)(command_id, *arguments, ts=T0)
     return "done" if isinstance(outcome, Committed) else outcome.code
+
+
+def limit_order(
+    command_id: str, kind: str, key: tuple[str, str], side: str, quantity: str, price: str, **more: str
+) -> Intent:
+    """Return the intent of a limit order."""
+    return Intent(command_id, kind, *key, side, Decimal(quantity), Decimal(price), "LIMIT", ts=T0, **more)
 
 
 class LedgerMachine(RuleBasedStateMachine):

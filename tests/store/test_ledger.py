@@ -116,13 +116,17 @@ def test_rows_key_on_instrument_and_strategy(ledger: PositionLedger) -> None:
         ("reduce", ("BTC.X", "S", "one", "100"), {}, "quantity must be a decimal number"),
         ("close", ("BTC.X", "S", "0"), {}, "price must be above zero"),
         ("deposit", ("-5",), {}, "amount must be above zero"),
+        ("deposit", ("5",), {"ts": 2**63}, "UNIX nanoseconds"),
+        ("deposit", ("5",), {"ts": -1}, "UNIX nanoseconds"),
+        ("open", ("BTC.X", "S", "BUY", "1", "100"), {"ts": 1.5e18}, "UNIX nanoseconds"),
+        ("open", ("BTC.X", "S", "BUY", "1", "100"), {"ts": "1"}, "UNIX nanoseconds"),
         ("release_latch", (TOTAL_DRAWDOWN, "", "why"), {}, "the person who releases"),
     ],
 )
 def test_what_can_never_be_done_is_refused_by_name(
     ledger: PositionLedger, verb: str, arguments: tuple[object, ...], terms: dict[str, object], words: str
 ) -> None:
-    """Numbers that are none, unknown sides and missing names raise InputError, and nothing is written."""
+    """Numbers and times that are none, unknown sides and missing names raise InputError, and nothing is written."""
     committed(ledger.open("held", "BTC.X", "S", "BUY", "2", "100", ts=T0))
     seq = ledger._projection.seq
     with pytest.raises(InputError, match=words):

@@ -57,6 +57,14 @@ class Model:
     def _expect_reserve(self, key: Key, side: str, quantity: str, price: str) -> str:
         return "OPEN_POSITIONS" if self._is_over_cap(key) else "done"
 
+    def _expect_change(self, reservation_id: str, quantity: str, price: str) -> str:
+        if reservation_id not in self.working:
+            return "NO_RESERVATION"
+        return "OPEN_POSITIONS" if self._is_over_cap(self.working[reservation_id][0]) else "done"
+
+    def _expect_note_change(self, reservation_id: str, quantity: str, price: str) -> str:
+        return "done" if reservation_id in self.working else "NO_RESERVATION"
+
     def _expect_release(self, reservation_id: str) -> str:
         return "done" if reservation_id in self.working else "NO_RESERVATION"
 
@@ -81,6 +89,12 @@ class Model:
 
     def _do_reserve(self, command_id: str, key: Key, side: str, quantity: str, price: str) -> None:
         self.working[command_id] = (key, side, Fraction(quantity))
+
+    def _do_change(self, _id: str, reservation_id: str, quantity: str, price: str) -> None:
+        where, side, _ = self.working[reservation_id]
+        self.working[reservation_id] = (where, side, Fraction(quantity))
+
+    _do_note_change = _do_change
 
     def _do_release(self, _id: str, reservation_id: str) -> None:
         del self.working[reservation_id]

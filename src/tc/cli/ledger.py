@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from tc.cli.options import AsJson, RuntimeRoot
+from tc.cli.ledger_watch import watch
+from tc.cli.options import Account, AsJson, RuntimeRoot
 from tc.cli.output import emit, print_json, print_lines, print_table
 from tc.clock import SYSTEM_CLOCK, iso_utc
 from tc.durable import read_artifact
@@ -29,8 +30,8 @@ from tc.store.roots import Roots
 app = typer.Typer(
     help="The locked position ledger of an account: open, reduce, close, show, verify, rebuild.", no_args_is_help=True
 )
+app.command()(watch)
 
-Account = Annotated[str, typer.Option("--account", help="The account whose ledger it is.")]
 Strategy = Annotated[str, typer.Option("--strategy", help="The strategy that holds the position.")]
 Instrument = Annotated[str, typer.Argument(help="Instrument id, such as BTCUSDT-PERP.BINANCE.")]
 Price = Annotated[str, typer.Argument(help="Price of the fill.")]

@@ -29,3 +29,4 @@ RuntimeRoot = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the facts as JSON on stdout.")]
 RunId = Annotated[str, typer.Argument(help="Run id, as `tc runs list` shows it; `latest` is the newest.")]
+Account = Annotated[str, typer.Option("--account", help="The account whose ledger it is.")]

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 
-def emit(line: str) -> None:
-    """Print one line on stdout; where its reader has gone (`… | head`), end the process quietly."""
+def emit(line: str, *, is_live: bool = False) -> None:
+    """Print one line on stdout, live ones at once; where its reader has gone (`… | head`), end the process quietly."""
     try:
         sys.stdout.write(line + "\n")
+        if is_live:
+            sys.stdout.flush()
     except BrokenPipeError:
         # What is still buffered must not fail again while the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

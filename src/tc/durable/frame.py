@@ -28,6 +28,7 @@ _HEADER = re.compile(
 )
 _TRAILER = re.compile(rb',"hash":"[0-9a-f]{64}"\}')
 _TRAILER_BYTES = 75
+_TS_END = 10**19  # as many digits as the header has room for
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
 
 _sha256 = hashlib.sha256
@@ -82,8 +83,10 @@ def encode_line(seq: int, prev: str, kind: str, ts: int, data: bytes) -> tuple[b
     if word is None:
         word = _words.setdefault(kind, _encode_type(kind))
     # The bytes are looked for as numbers: a tenth of the time that one-byte strings take.
-    if ts.__class__ is not int or data[:1] != b"{" or data[-1:] != b"}" or _NEWLINE in data or _NUL in data:
-        raise TcBug(f"entry {kind} needs integer nanoseconds and one JSON object on one line: {ts!r} {data!r}")
+    if data[:1] != b"{" or data[-1:] != b"}" or _NEWLINE in data or _NUL in data:
+        raise TcBug(f"entry {kind} needs one JSON object on one line: {data!r}")
+    if ts.__class__ is not int or not -_TS_END < ts < _TS_END:
+        raise TcBug(f"entry {kind} needs integer nanoseconds of at most 19 digits: {ts!r}")
     if not data.isascii():
         data.decode()
     body = b'{"seq":%d,"ts":%d,"type":"%b","prev":"%b","data":%b' % (seq, ts, word, prev.encode(), data)

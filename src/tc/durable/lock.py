@@ -23,7 +23,9 @@ from tc.errors import LockTimeout, StorageError, TcBug
 
 PURPOSE_LENGTH_MAX = 160
 _RECORD_BYTES = 2048  # fixed, so that one write replaces one record by the next without a gap
+_MARK_AT = _RECORD_BYTES  # behind the record: a byte that whoever waits sets and whoever lets go clears
 _POLL_S = 0.001
+_YIELD_S = 0.002  # twice the poll: within it one of those who wait looks and finds the lock free
 _PROBE_GRACE_NS = 10_000_000  # lock_holder() looks by a shared lock of microseconds: no reason to give up
 
 
@@ -66,7 +68,8 @@ class FileLock:
     """An exclusive lock on the file `path`, to be used as a context manager or by acquire and release.
 
     While held, no other process and no other FileLock of this process holds it. It ends with the process.
-    `timeout_s` 0 does not wait. One thread taking it twice is a bug and says so at once.
+    `timeout_s` 0 does not wait. One thread taking it twice is a bug and says so at once. Who was waited for lets the
+    others have it before taking it again: a process that hardly lets go of it starves nobody.
     """
 
     def __init__(self, path: Path, *, purpose: str, timeout_s: float, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -79,6 +82,7 @@ class FileLock:
         self._descriptor: int | None = None
         self._thread = 0
         self._is_lost_in_fork = False
+        self._is_wanted = False  # somebody waited when this object let go of it last
 
     @property
     def is_held(self) -> bool:
@@ -94,6 +98,8 @@ class FileLock:
             TcBug: this thread holds it already.
         """
         started = self._clock.monotonic_ns()
+        if self._is_wanted and self.timeout_s > _YIELD_S:
+            self._clock.sleep(_YIELD_S)
         with storage_fault(self.path, "locked"):
             while (descriptor := self._attempt(started)) is None:
                 pass  # unlinked or replaced while we waited: the name leads to another file now
@@ -109,6 +115,7 @@ class FileLock:
         if self._descriptor is None:
             raise TcBug(f"{self.path} was released without being held")
         descriptor, self._descriptor = self._descriptor, None
+        self._is_wanted = _take_mark(descriptor)
         _close(descriptor)
 
     def check(self) -> None:
@@ -170,6 +177,8 @@ class FileLock:
             waited = self._clock.monotonic_ns() - started
             if waited >= timeout_ns + _PROBE_GRACE_NS:
                 raise LockTimeout(self.path, _read_record(descriptor).describe(), self.timeout_s)
+            if timeout_ns:
+                _set_mark(descriptor, b"w")
             self._clock.sleep(_POLL_S)
 
     def _is_current(self, descriptor: int) -> bool:
@@ -241,6 +250,22 @@ def _prove_exclusion(path: Path, descriptor: int) -> None:
     finally:
         close(other)
     _devices_proven.add(device)
+
+
+def _set_mark(descriptor: int, mark: bytes) -> None:
+    # A courtesy and no part of the exclusion: where it cannot be written, waiting is as unfair as flock is.
+    with contextlib.suppress(OSError):
+        os.pwrite(descriptor, mark, _MARK_AT)
+
+
+def _take_mark(descriptor: int) -> bool:
+    try:
+        is_set = os.pread(descriptor, 1, _MARK_AT) == b"w"
+    except OSError:
+        return False
+    if is_set:
+        _set_mark(descriptor, b"-")
+    return is_set
 
 
 def _read_record(descriptor: int) -> LockHolder:

@@ -25,6 +25,7 @@ from tc.durable import (
     write_artifact,
 )
 from tc.errors import AlreadyExists, ArtifactCorrupt, Corrupt, InputError, NotFound
+from tc.store.derived_file import derived_lock
 from tc.store.ledger_command import person_of
 from tc.store.ledger_directory import LedgerDirectory
 from tc.store.ledger_entry import RepairRecorded, encode_record, request_digest
@@ -60,10 +61,10 @@ def verify_ledger(directory: LedgerDirectory, clock: Clock = SYSTEM_CLOCK) -> Le
     problem: Corrupt | None = None
     try:
         with guarded(directory, clock):
-            seq = 0
+            seq, known = 0, known_head(directory)  # asked first: others may commit and rebuild during the reading
             for state, _, _ in read_ledger(directory):
                 seq = state.seq
-            require_nothing_lost(directory, seq, known_head(directory))
+            require_nothing_lost(directory, seq, known)
     except Corrupt as found:
         problem = found
     if not directory.journal.exists():
@@ -91,7 +92,17 @@ def restore(
             have existed and nobody answers for going on without them.
         Corrupt: the copy is damaged too.
     """
-    lock = FileLock(directory.lock, purpose=f"restore ledger of {directory.account}"[:160], timeout_s=COMMAND_TIMEOUT_S)
+    purpose = f"restore ledger of {directory.account}"[:160]
+    lock = FileLock(directory.lock, purpose=purpose, timeout_s=COMMAND_TIMEOUT_S)
+    # Who derives sees the ledger before or after: no file is made that remembers what is given up here.
+    with derived_lock(directory, purpose, clock):
+        return _restore(directory, copy, lock, person, reason, accepts_loss=accepts_loss, clock=clock)
+
+
+def _restore(
+    directory: LedgerDirectory, copy: Path, lock: FileLock, person: str, reason: str, *, accepts_loss: bool,
+    clock: Clock,
+) -> Restored:  # fmt: skip
     with lock:
         if verify_ledger(directory, clock).problem is None:
             raise InputError(f"the ledger of {directory.account} is not damaged; there is nothing to restore")

@@ -8,12 +8,15 @@ from types import TracebackType
 from typing import Self
 
 from tc.clock import Clock
-from tc.errors import LockTimeout, NotWritten, StorageError
+from tc.errors import InputError, LockTimeout, NotWritten, StorageError
 from tc.risk.intent import Intent
 from tc.store.ledger_entry import BreachRecorded, FillCommitted, JudgedRecord, Record, Stored, request_digest
 from tc.store.ledger_projection import Committed, Projection
 from tc.store.ledger_rule import COMMAND_REUSED, LEDGER_BUSY, Refused, Rules
 from tc.store.ledger_storage import LedgerStorage
+
+TS_MAX = 2**63 - 1
+"""The last nanosecond that an entry can have: it is in the year 2262."""
 
 Outcome = Committed | Refused
 OnEntry = Callable[[Projection, Stored], None]
@@ -47,7 +50,11 @@ class LedgerSession:
         self.disconnect()
 
     def _ts(self, ts: int | None) -> int:
-        return ts or self._clock.now_ns()
+        if not ts:
+            return self._clock.now_ns()
+        if ts.__class__ is not int or not 0 < ts <= TS_MAX:
+            raise InputError(f"a time must be UNIX nanoseconds from 1 to {TS_MAX}, was {ts!r}; correct it")
+        return ts
 
     def _within_limits(self, state: Projection, intent: Intent, record: JudgedRecord) -> Record | Refused:
         judgment = self._rules.judge(state.book(self._ts(intent.ts)), intent)

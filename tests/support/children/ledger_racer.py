@@ -1,13 +1,12 @@
 """Opens and closes positions beside others until it made COMMITS: `ledger_racer.py HOW RUNTIME NAME COMMITS CAP`.
 
 HOW is "locked", or "outside": the naive way, that looks at the book first and commits afterwards. Two detectors run
-inside the check: an occupancy marker and a counter. Prints "? id" before a command and "! id" after it was
-acknowledged, at last its checks and how often somebody else was inside.
+inside the check: a log of who goes in and out, and a counter. Prints "? id" before a command and "! id seq" after it
+was acknowledged, at last its checks.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import site
 import sys
@@ -29,21 +28,15 @@ class WatchedCap(OpenPositionCap):
     """A cap that notices when it is asked by two processes at once."""
 
     def watch(self, folder: Path) -> None:
-        self.__dict__.update(marker=folder / "marker", counter=folder / "counter", checks=0, violations=0)
+        log = os.open(folder / "inside", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        self.__dict__.update(log=log, counter=folder / "counter", checks=0)
 
     def judge(self, book: Book, intent: Intent) -> Judgment:
-        mine = False
-        try:
-            os.close(os.open(self.marker, os.O_CREAT | os.O_EXCL))
-            mine = True
-        except FileExistsError:
-            self.__dict__["violations"] += 1
+        os.write(self.log, f"+ {os.getpid()}\n".encode())
         self.__dict__["checks"] += 1
         self.counter.write_text(str(int(self.counter.read_text() or 0) + 1))
         judgment = super().judge(book, intent)
-        if mine:
-            with contextlib.suppress(FileNotFoundError):
-                self.marker.unlink()
+        os.write(self.log, f"- {os.getpid()}\n".encode())
         return judgment
 
 
@@ -58,7 +51,7 @@ def open_one(ledger: PositionLedger, how: str, cap: WatchedCap, command_id: str,
     if isinstance(outcome, Refused):
         assert outcome.code == "OPEN_POSITIONS", outcome
         return False
-    print("!", command_id, flush=True)
+    print("!", command_id, outcome.seq, flush=True)
     return True
 
 
@@ -73,7 +66,9 @@ def main() -> None:
     done = number = 0
     for instrument_id, strategy_id in ledger.book().rows:
         if strategy_id == name:  # left by one of this name that was killed
-            ledger.close(f"{name}-{os.getpid()}-left-{instrument_id}", instrument_id, name, "101")
+            assert not isinstance(
+                ledger.close(f"{name}-{os.getpid()}-{instrument_id}", instrument_id, name, "101"), Refused
+            )
     held: list[str] = []
     while done < commits or held:
         number += 1
@@ -86,11 +81,12 @@ def main() -> None:
         if held:
             instrument_id, command_id = held.pop(0), f"{name}-{os.getpid()}-{number}"
             print("?", command_id, flush=True)
-            assert not isinstance(ledger.close(command_id, instrument_id, name, "101"), Refused)
-            print("!", command_id, flush=True)
+            outcome = ledger.close(command_id, instrument_id, name, "101")
+            assert not isinstance(outcome, Refused)
+            print("!", command_id, outcome.seq, flush=True)
             done += 1
     ledger.disconnect()
-    print("=", cap.checks, cap.violations, flush=True)
+    print("=", cap.checks, flush=True)
 
 
 main()
