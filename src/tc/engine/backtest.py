@@ -144,17 +144,7 @@ def _run(
         engine.add_strategy(loaded.strategy)
         recorder.record("StrategyLoaded", loaded.describe())
     bars_total = _add_bars(engine, spec, feeds)
-    tap = BarTap(
-        controls.clock,
-        bars_total,
-        on_progress=controls.on_progress,
-        should_stop=controls.should_stop,
-        stop_engine=_stop_engine,
-        counts=recorder.counts,
-        bars_max=controls.bars_max,
-    )
-    for feed in feeds:
-        kernel.msgbus.subscribe(f"data.bars.{feed.feed.bar_type}", tap.on_bar, PRIORITY)
+    tap = _tap_bars(kernel, feeds, recorder, bars_total, controls)
     endpoints = Endpoints(kernel)
     recorder.attach(kernel.msgbus, endpoints)
     gate = build_gate(kernel, spec, strategies, recorder, min(int(feed.table.ts_event[0]) for feed in feeds))
@@ -182,6 +172,21 @@ def _run(
     if recorder.fault is not None:
         raise recorder.fault
     return replace(_outcome(tap, recorder, bars_total, fault), state=gate.state_documents())
+
+
+def _tap_bars(kernel: Any, feeds: list[BarFeed], recorder: Recorder, bars_total: int, controls: Controls) -> BarTap:
+    tap = BarTap(
+        controls.clock,
+        bars_total,
+        on_progress=controls.on_progress,
+        should_stop=controls.should_stop,
+        stop_engine=_stop_engine,
+        counts=recorder.counts,
+        bars_max=controls.bars_max,
+    )
+    for feed in feeds:
+        kernel.msgbus.subscribe(f"data.bars.{feed.feed.bar_type}", tap.on_bar, PRIORITY)
+    return tap
 
 
 def _stop_engine() -> None:
