@@ -115,7 +115,7 @@ def test_a_ledger_that_cannot_be_written_stands_the_account_down(
 ) -> None:
     """A storage fault never travels into the engine: the order is denied, nothing new is taken, cancels pass."""
 
-    def broken(self: PositionLedger, _intent: Any) -> None:
+    def broken(self: PositionLedger, _intent: Any, *, is_first: bool) -> None:
         raise OutcomeUnknown(directory.journal, "test")
 
     def break_it(_strategy: Any) -> None:

@@ -87,7 +87,7 @@ def test_a_fill_over_a_cap_is_booked_and_stands_the_account_down(tmp_path: Path)
     assert filled(seen) == [3, 6]
     assert denied(seen) == [(5, "STOOD_DOWN")]
     assert [entry["code"] for entry in sink.of("LimitBreached")] == ["POSITION_VALUE", "ACCOUNT_VALUE"]
-    assert [entry["by"] for entry in sink.of("StoodDown")] == ["gate"]
+    assert {entry["by"] for entry in sink.of("StoodDown")} == {"gate"}
 
 
 def test_released_by_a_named_person_the_strategy_trades_again(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_released_by_a_named_person_the_strategy_trades_again(tmp_path: Path) ->
     assert denied(seen) == [(4, "STOOD_DOWN")]
     assert filled(seen) == [2, 6]
     assert sink.of("StoodDown") == [{"strategy_id": None, "reason": "lunch", "by": "ada"}]
-    assert sink.of("StandDownEnded") == [{"strategy_id": None, "reason": "back", "by": "ada"}]
+    assert sink.of("StandDownEnded") == [{"strategy_id": None, "reason": "back", "by": "ada", "ended": ["lunch"]}]
 
 
 def test_leaving_active_is_refused_while_engaged(tmp_path: Path) -> None:

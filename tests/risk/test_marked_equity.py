@@ -17,7 +17,14 @@ CAPITAL = D(1000)
 
 def marked(total: str | None = "0.1", daily: str | None = "0.02", **changes: Any) -> MarkedEquity:
     start = equity(1000, capital=CAPITAL, **changes)
-    return MarkedEquity(start, None if total is None else D(total), None if daily is None else D(daily))
+    bounds = {"total_drawdown": total, "daily_loss": daily}
+    return MarkedEquity(start, {name: None if bound is None else D(bound) for name, bound in bounds.items()})
+
+
+def mark(state: MarkedEquity, ts: int, value: int, capital: Decimal = CAPITAL) -> None:
+    """Mark the account at a value; what was put in besides the first thousand is realized."""
+    realized = D(1000) + capital - CAPITAL
+    state.mark(ts, D(value) - realized, realized, capital)
 
 
 def seen(state: MarkedEquity, now_ns: int, **changes: Any) -> Any:
@@ -28,7 +35,7 @@ def test_the_peak_is_the_highest_mark() -> None:
     """A peak between two fills counts, though nothing was realized there."""
     state = marked()
     for value in (1010, 1100, 1050):
-        state.mark(NOW, D(value), CAPITAL)
+        mark(state, NOW, value)
     found = seen(state, NOW)
     assert (found.peak, found.marked, found.realized) == (1100, 1050, 1000)
 
@@ -43,7 +50,7 @@ def test_it_goes_on_from_what_the_ledger_remembers() -> None:
 def test_a_day_starts_with_the_last_mark_before_midnight() -> None:
     """Also where nobody marks it for a while; a week starts on Monday."""
     state = marked()
-    state.mark(NOW, D(900), CAPITAL)
+    mark(state, NOW, 900)
     saturday = seen(state, NOW)
     sunday = seen(state, NOW + DAY_NS)
     monday = seen(state, NOW + 2 * DAY_NS)
@@ -56,8 +63,8 @@ def test_a_day_starts_with_the_last_mark_before_midnight() -> None:
 def test_days_never_turn_back() -> None:
     """A clock that steps back leaves the day and its start as they were."""
     state = marked()
-    state.mark(NOW + DAY_NS, D(900), CAPITAL)
-    state.mark(NOW, D(800), CAPITAL)
+    mark(state, NOW + DAY_NS, 900)
+    mark(state, NOW, 800)
     assert seen(state, NOW).day_start == 1000
     assert seen(state, NOW).day == seen(state, NOW + DAY_NS).day
 
@@ -66,25 +73,25 @@ def test_days_never_turn_back() -> None:
 def test_capital_heals_no_drawdown_and_causes_none(how: str) -> None:
     """A deposit of as much again doubles equity, peak and starts alike."""
     state = marked()
-    state.mark(NOW, D(900), CAPITAL)
+    mark(state, NOW, 900)
     if how == "marked":
-        state.mark(NOW, D(1800), D(1900))
-    found = seen(state, NOW, capital=1900)
+        mark(state, NOW, 1800, D(1900))
+    found = seen(state, NOW, capital=1900, realized=1900)
     assert (found.current, found.peak, found.day_start, found.week_start) == (1800, 2000, 2000, 2000)
 
 
 def test_all_money_gone_starts_anew() -> None:
     """Without positive equity there is no proportion: what comes then is peak and start."""
     state = marked()
-    state.mark(NOW, D(0), CAPITAL)
-    found = seen(state, NOW, capital=1500)
+    mark(state, NOW, 0)
+    found = seen(state, NOW, capital=1500, realized=1500)
     assert (found.current, found.peak, found.day_start) == (500, 500, 500)
 
 
 def test_a_released_latch_measures_from_here() -> None:
     """Only the release moves the peak; a latch that stays closed does not."""
     state = marked()
-    state.mark(NOW, D(800), CAPITAL)
+    mark(state, NOW, 800)
     ledger = equity(1000, capital=CAPITAL)
     assert state.follow(ledger, NOW, is_latched=True).peak == 1000
     assert state.follow(ledger, NOW, is_latched=True).peak == 1000
@@ -102,5 +109,28 @@ def test_the_floor_is_where_the_first_latch_may_be_due(total: str | None, daily:
 def test_the_floor_rises_with_the_peak() -> None:
     """A new peak moves the level of the total drawdown, not that of the day."""
     state = marked("0.1", "0.5")
-    state.mark(NOW, D(2000), CAPITAL)
+    mark(state, NOW, 2000)
     assert state.floor == 1800
+
+
+def test_what_another_process_realized_counts_at_once() -> None:
+    """A loss that is in the ledger is in the equity before the next price comes."""
+    state = marked()
+    mark(state, NOW, 1100)
+    found = seen(state, NOW, realized=700)
+    assert (found.current, found.peak) == (800, 1100)
+
+
+def test_what_was_told_is_no_floor_until_its_time_is_over() -> None:
+    """The daily loss comes back with the next day, the total drawdown with its release."""
+    state = marked("0.1", "0.02")
+    state.told("daily_loss")
+    assert state.floor == 900
+    state.told("total_drawdown")
+    assert state.floor == 0
+    seen(state, NOW + DAY_NS)
+    assert state.floor == 980
+    state.follow(equity(1000, capital=CAPITAL), NOW + DAY_NS, is_latched=True)
+    state.follow(equity(1000, capital=CAPITAL), NOW + DAY_NS, is_latched=False)
+    state.told("daily_loss")
+    assert state.floor == 900

@@ -225,7 +225,10 @@ def test_a_larger_order_is_never_easier(
 def test_a_position_can_always_be_closed(
     state: Book, order: Intent, market: dict[str, Quote], bounds: LimitSet
 ) -> None:
-    """Whatever the limits say, a strategy may close what it holds with a reduce-only order, at any reference."""
+    """Whatever the limits say, a strategy may close what it holds with a reduce-only order, at any reference.
+
+    Unless a plain order of its own works on that side already: together they could open the opposite position.
+    """
     held = next(iter(state.rows.values()), None)
     if held is None:
         return
@@ -237,9 +240,20 @@ def test_a_position_can_always_be_closed(
         side="SELL" if held.quantity > 0 else "BUY",
         quantity=abs(held.quantity),
         reduce_only=True,
+        replaces=None,
     )
+    reducers = {
+        name: each
+        for name, each in state.reservations.items()
+        if each.reduce_only or (each.instrument_id, each.strategy_id, each.side) != _key(close)
+    }
+    state = dataclasses.replace(state, reservations=reducers)
 
     assert verdict(decide(state, close, market, bounds, NOW)) == "ALLOWED"
+
+
+def _key(order: Intent) -> tuple[str, str, str]:
+    return order.instrument_id, order.strategy_id, order.side
 
 
 @settings(max_examples=100, deadline=None)

@@ -8,6 +8,7 @@ judged anew. Cancels and queries always pass. It is no sandbox against hostile c
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -22,7 +23,7 @@ from nautilus_trader.execution.messages import (
 )
 from nautilus_trader.model.enums import OrderStatus
 
-from tc.engine.endpoint import EXECUTION, Endpoints, Handler
+from tc.engine.endpoint import EMULATOR, EXECUTION, Endpoints, Handler
 from tc.engine.gate_denial import Denial, Denier
 from tc.engine.gate_intent import again_intent, base_quantity, modify_intent, protection, row_words, submit_intent
 from tc.engine.gate_ledger import GateLedger
@@ -31,17 +32,39 @@ from tc.engine.gate_watch import GateWatch
 from tc.engine.recorder import PRIORITY
 from tc.engine.reference import MarketFeed
 from tc.engine.standing import Standing
-from tc.errors import StorageError
+from tc.errors import InputError, StorageError
+from tc.risk.decision import Allowed
 from tc.risk.exact import ZERO
 from tc.risk.intent import Intent
 from tc.risk.market import is_usable
-from tc.risk.permission import Ask
+from tc.risk.permission import Ask, State
 from tc.risk.reason import Reason
-from tc.store.ledger_rule import Refused
+from tc.risk.reduction import is_reducing
+from tc.store.ledger import PositionLedger
+from tc.store.ledger_rule import LEDGER_BUSY, Refused
 from tc.store.ledger_session import Outcome
 
 _CANCELS = (CancelOrder, CancelAllOrders, BatchCancelOrders)
 _LEDGER_LIMIT = "ledger"
+MODIFIES_MAX = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """An order as it was judged, and under which standing: changed by whoever, it is judged again."""
+
+    version: int
+    is_released: bool
+    quantity: Any
+    price: Any
+    trigger_price: Any
+
+    @classmethod
+    def of(cls, order: Any, version: int) -> _Judged:
+        return cls(
+            version, order.status == OrderStatus.RELEASED, order.quantity, order.price if order.has_price else None,
+            order.trigger_price if order.has_trigger_price else None,
+        )  # fmt: skip
 
 
 class Gate:
@@ -52,7 +75,7 @@ class Gate:
 
     def __init__(
         self, kernel: Any, rules: GateRules, books: GateLedger, market: MarketFeed, denier: Denier,
-        standing: Standing, watch: GateWatch,
+        standing: Standing, watch: GateWatch, hedgers: frozenset[str],
     ) -> None:  # fmt: skip
         self._kernel = kernel
         self._rules = rules
@@ -61,7 +84,9 @@ class Gate:
         self._denier = denier
         self._standing = standing
         self._watch = watch
-        self._versions: dict[str, int] = {}
+        self._hedgers = hedgers
+        self._judged: dict[str, _Judged] = {}
+        self._modifies: dict[str, int] = {}
         self._repeat = 0
         self._ends: list[Callable[[], None]] = []
         self.grants: dict[str, Ask] = {}
@@ -85,13 +110,13 @@ class Gate:
         def execute(command: Any) -> None:
             kind = type(command)
             if kind is SubmitOrder:
-                if self._admit([command.order]):
+                if self._admit([command.order], name, command.position_id):
                     handler(command)
             elif kind is SubmitOrderList:
-                if self._admit(command.order_list.orders):
+                if self._admit(command.order_list.orders, name, command.position_id):
                     handler(command)
             elif kind is ModifyOrder:
-                if self._admit_modify(command):
+                if self._admit_modify(command, name):
                     handler(command)
             else:
                 if name == EXECUTION and kind in _CANCELS:
@@ -100,40 +125,55 @@ class Gate:
 
         return execute
 
-    def _admit(self, orders: list[Any]) -> bool:
+    def _admit(self, orders: list[Any], name: str, position_id: Any) -> bool:
         for order in orders:
             if order.is_closed:
                 continue
-            denial = self._denial_of(order, orders)
+            denial = self._denial_of(order, orders, name, position_id)
             if denial is not None:
                 self._denier.deny(orders, order, denial)
                 return False
         return True
 
-    def _denial_of(self, order: Any, siblings: list[Any]) -> Denial | None:
+    def _denial_of(self, order: Any, siblings: list[Any], name: str, position_id: Any) -> Denial | None:
         order_id = order.client_order_id.value
-        version = self._versions.get(order_id)
-        is_released = order.status == OrderStatus.RELEASED
-        if version == self._standing.version and not is_released:
-            return None
+        seen = _Judged.of(order, self._standing.version)
+        if self._judged.get(order_id) == seen:
+            return None  # judged as it is, under this standing
         now_ns = self._kernel.clock.timestamp_ns()
         if order.exec_spawn_id is not None and order.exec_spawn_id != order.client_order_id:
             self._follow_primary(order.exec_spawn_id, order_id, now_ns)
         quote = self._market.get(order.instrument_id.value)
-        if version is None:
+        reduces = self._known_reduction(order, position_id)
+        if self._books.is_reserved(order, now_ns):
+            self._repeat += 1
+            terms = self._books.terms.get(order_id, {})
+            command_id = f"{order_id}/again-{now_ns}-{self._repeat}"
+            intent = again_intent(order, command_id, now_ns, terms.get("stop"), quote, reduces=reduces)
+            denial = self._judge(intent, order_id, is_new=False)
+        else:
             stop, target = protection(order, siblings) if len(siblings) > 1 else (None, None)
-            intent = submit_intent(order, now_ns, stop, quote)
+            is_message = name != EMULATOR
+            intent = submit_intent(order, now_ns, stop, quote, reduces=reduces, is_message=is_message)
             denial = self._judge(intent, order_id, is_new=True)
             if denial is None and not order.is_reduce_only:
                 self._keep_terms(order, stop, target)
-        else:
-            self._repeat += 1
-            terms = self._books.terms.get(order_id, {})
-            intent = again_intent(order, f"{order_id}/again-{self._repeat}", now_ns, terms.get("stop"), quote)
-            denial = self._judge(intent, order_id, is_new=False)
         if denial is None:
-            self._versions[order_id] = self._standing.version
+            self._judged[order_id] = seen
         return denial
+
+    def _known_reduction(self, order: Any, position_id: Any) -> bool | None:
+        # What the book of net rows cannot tell: which position is meant, and how much an amount of money will buy.
+        if order.strategy_id.value not in self._hedgers:
+            return False if order.is_quote_quantity and not order.is_reduce_only else None
+        if not order.is_reduce_only or position_id is None:
+            return False
+        position = self._kernel.cache.position(position_id)
+        return bool(
+            position is not None
+            and position.strategy_id == order.strategy_id
+            and order.would_reduce_only(position.side, position.quantity)
+        )
 
     def _judge(self, intent: Intent, order_id: str, *, is_new: bool, before: Decimal = ZERO) -> Denial | None:
         if intent.instrument_id not in self._market.feeds:
@@ -145,17 +185,38 @@ class Gate:
         self._rules.ask = self.grants.get(order_id)
         self._rules.refusal = None
         ledger = self._books.ledger_of(intent.instrument_id)
-        outcome: Outcome | None = self._books.settle()
+        outcome: Outcome | None = self._settled()
         try:
-            if outcome is None:
-                outcome = ledger.reserve(intent) if is_new else ledger.change(intent, quantity_before=before)
+            if outcome is None and is_new:
+                outcome = ledger.reserve(intent, is_first=True)
+            elif outcome is None:
+                outcome = ledger.change(intent, quantity_before=before)
+        except InputError as error:
+            return Denial(Reason.NUMBER_UNUSABLE, "sanity", str(error))
         except StorageError as fault:
             outcome = Refused(Reason.LEDGER_FAULT, str(fault))
-        if isinstance(outcome, Refused):
+        if isinstance(outcome, Refused) and not self._may_leave_unreserved(outcome, intent, ledger):
             return self._refused(outcome, intent.instrument_id)
         self._rules.remember(intent)
         self._watch.note_allowed(intent, self._rules.allowed)
         return None
+
+    def _settled(self) -> Refused | None:
+        still_owed = self._books.settle()
+        while self._books.late:
+            self._watch.take_breach(self._books.late.pop(0))
+        return still_owed
+
+    def _may_leave_unreserved(self, outcome: Refused, intent: Intent, ledger: PositionLedger) -> bool:
+        # A ledger that cannot be reached must not keep anybody in a position: what can only reduce it may leave.
+        if outcome.code not in (LEDGER_BUSY, Reason.LEDGER_FAULT) or not intent.reduce_only:
+            return False
+        if self._standing.state(intent.strategy_id) not in (State.ACTIVE, State.STOOD_DOWN):
+            return False
+        if outcome.code == Reason.LEDGER_FAULT:
+            self._watch.stand_down(f"{outcome.code}: {outcome.detail}", by="gate")
+        self._rules.allowed = Allowed()
+        return is_reducing(ledger.last_seen(intent.ts), intent)
 
     def _refused(self, outcome: Refused, instrument_id: str) -> Denial:
         found = self._rules.refusal
@@ -167,24 +228,30 @@ class Gate:
             self._watch.close_latch(instrument_id, found.latch, found.detail)
         return Denial(found.code, found.limit, found.detail, found.used, found.bound)
 
-    def _admit_modify(self, command: ModifyOrder) -> bool:
+    def _admit_modify(self, command: ModifyOrder, name: str) -> bool:
         order = self._kernel.cache.order(command.client_order_id)
         if order is None or order.is_closed:
             return True  # the engine refuses it in its own words
         key = command.id.value
-        if self._versions.get(key) == self._standing.version:
-            del self._versions[key]
+        if self._modifies.pop(key, None) == self._standing.version:
             return True
         order_id = order.client_order_id.value
         quote = self._market.get(order.instrument_id.value)
         stop = self._books.terms.get(order_id, {}).get("stop")
-        intent = modify_intent(command, order, self._kernel.clock.timestamp_ns(), stop, quote)
+        reduces = self._known_reduction(order, self._kernel.cache.position_id(order.client_order_id))
+        intent = modify_intent(command, order, self._kernel.clock.timestamp_ns(), stop, quote, reduces=reduces)
         before = base_quantity(order, order.leaves_qty, quote)
         denial = self._judge(intent, order_id, is_new=False, before=before if is_usable(before) else ZERO)
         if denial is not None:
             self._denier.reject_modify(order, denial)
             return False
-        self._versions[key] = self._standing.version
+        if name == EMULATOR:
+            return True  # it goes no further
+        self._books.expect(order_id, intent.quantity)
+        if name != EXECUTION:
+            if len(self._modifies) >= MODIFIES_MAX:  # the engine refused them on their way
+                self._modifies.clear()
+            self._modifies[key] = self._standing.version
         return True
 
     def _count_cancel(self, command: Any) -> None:
@@ -214,8 +281,9 @@ class Gate:
             self._watch.take_breach(breach)
         order = self._kernel.cache.order(event.client_order_id)
         if order is not None and order.is_closed:
-            self._versions.pop(event.client_order_id.value, None)
-            self.grants.pop(event.client_order_id.value, None)
+            order_id = event.client_order_id.value
+            for known in (self._judged, self.grants, self._rules.excused):
+                known.pop(order_id, None)
 
 
 def _denial(reason: Reason, intent: Intent) -> Denial:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from nautilus_trader.model.identifiers import StrategyId
+
 from tc.engine.gate_rules import GateRules
 from tc.engine.gate_watch import GateWatch
 from tc.engine.recorder import Recorder
 from tc.engine.standing import MODES, Standing
+from tc.errors import InputError
 from tc.risk.decision import overridable_limits
 from tc.risk.override import Override
 from tc.risk.permission import State
@@ -18,7 +21,10 @@ from tc.store.ledger_rule import Refused
 
 
 class GateControl:
-    """Modes, stand-down, kill and overrides of one running gate."""
+    """Modes, stand-down, kill and overrides of one running gate.
+
+    `claims` are the instruments that each strategy trades, where an instrument may have one trading strategy only.
+    """
 
     def __init__(
         self, kernel: Any, recorder: Recorder, rules: GateRules, standing: Standing, watch: GateWatch,
@@ -38,6 +44,8 @@ class GateControl:
         A strategy that is off is stopped and resumes where it was. Leaving `active` is refused while it has orders or
         a position, unless it was stood down; entering it is refused where another one trades the instrument.
         """
+        if mode not in MODES:
+            raise InputError(f"the mode was {mode!r}, expected one of {', '.join(MODES)}")
         problem = self._mode_problem(strategy_id, MODES[mode])
         before = self._standing.mode(strategy_id)
         said = {"strategy_id": strategy_id, "before": before.value, "after": mode, "by": by}
@@ -46,12 +54,12 @@ class GateControl:
             return problem
         if MODES[mode] is before:
             return None
+        strategy = next(each for each in self._kernel.trader.strategies() if each.id.value == strategy_id)
+        if MODES[mode] is State.OFF and strategy.is_running:
+            strategy.stop()  # before it is off, so that it can still let go of what it holds
         self._standing.set_mode(strategy_id, MODES[mode])
         self._recorder.record("ModeChanged", said)
-        strategy = next(each for each in self._kernel.trader.strategies() if each.id.value == strategy_id)
-        if MODES[mode] is State.OFF:
-            strategy.stop()
-        elif before is State.OFF:
+        if before is State.OFF and strategy.is_stopped:
             strategy.resume()
         return None
 
@@ -61,10 +69,11 @@ class GateControl:
 
     def resume(self, reason: str, by: str, strategy_id: str | None = None) -> bool:
         """End a stand-down by a named person; return whether there was one."""
-        is_ended = self._standing.resume(strategy_id)
-        if is_ended:
-            self._recorder.record("StandDownEnded", {"strategy_id": strategy_id, "reason": reason, "by": by})
-        return is_ended
+        ended = self._standing.resume(strategy_id)
+        if ended:
+            said = {"strategy_id": strategy_id, "reason": reason, "by": by, "ended": ended}
+            self._recorder.record("StandDownEnded", said)
+        return bool(ended)
 
     def kill(self, reason: str, by: str) -> None:
         """Close the kill latch of this node: strategies may cancel and nothing else."""
@@ -108,9 +117,11 @@ class GateControl:
         return None
 
     def _engagements(self, strategy_id: str) -> str:
-        now_ns = self._kernel.clock.timestamp_ns()
+        # By what the engine holds too: with HEDGING two positions can be a row of nothing.
+        now_ns, cache = self._kernel.clock.timestamp_ns(), self._kernel.cache
         books = [ledger.last_seen(now_ns) for ledger in self._ledgers.values()]
         orders = sum(one.strategy_id == strategy_id for book in books for one in book.reservations.values())
-        rows = [name for book in books for name, owner in book.rows if owner == strategy_id]
-        held = [f"a position in {name}" for name in rows]
+        rows = {name for book in books for name, owner in book.rows if owner == strategy_id}
+        rows |= {each.instrument_id.value for each in cache.positions_open(strategy_id=StrategyId(strategy_id))}
+        held = [f"a position in {name}" for name in sorted(rows)]
         return " and ".join(held + ([f"{orders} working orders"] if orders else []))

@@ -47,7 +47,9 @@ def base_quantity(order: Any, quantity: Any, quote: Quote | None) -> Decimal:
     return (number / cheaper).quantize(_FINEST, rounding=ROUND_UP)
 
 
-def submit_intent(order: Any, ts: int, stop: Decimal | None, quote: Quote | None) -> Intent:
+def submit_intent(
+    order: Any, ts: int, stop: Decimal | None, quote: Quote | None, *, reduces: bool | None, is_message: bool
+) -> Intent:
     """Return what a new order asks for; `stop` protects what it opens."""
     quantity = (
         order.quantity.as_decimal() if not order.is_quote_quantity else base_quantity(order, order.quantity, quote)
@@ -55,21 +57,25 @@ def submit_intent(order: Any, ts: int, stop: Decimal | None, quote: Quote | None
     return Intent(
         order.client_order_id.value, "submit", order.instrument_id.value, order.strategy_id.value,
         side_text(order.side), quantity, price_of_order(order), _TYPES[order.order_type],
-        order.is_reduce_only, stop, None, ts,
+        order.is_reduce_only, stop, None, ts, reduces, is_message,
     )  # fmt: skip
 
 
-def again_intent(order: Any, command_id: str, ts: int, stop: Decimal | None, quote: Quote | None) -> Intent:
+def again_intent(
+    order: Any, command_id: str, ts: int, stop: Decimal | None, quote: Quote | None, *, reduces: bool | None
+) -> Intent:
     """Return what an order that was let through before asks for now: what is left of it, in place of itself."""
     quantity = base_quantity(order, order.leaves_qty, quote)
     return Intent(
         command_id, "modify", order.instrument_id.value, order.strategy_id.value, side_text(order.side), quantity,
         price_of_order(order), _TYPES[order.order_type], order.is_reduce_only, stop,
-        order.client_order_id.value, ts,
+        order.client_order_id.value, ts, reduces,
     )  # fmt: skip
 
 
-def modify_intent(command: ModifyOrder, order: Any, ts: int, stop: Decimal | None, quote: Quote | None) -> Intent:
+def modify_intent(
+    command: ModifyOrder, order: Any, ts: int, stop: Decimal | None, quote: Quote | None, *, reduces: bool | None
+) -> Intent:
     """Return what an order would ask for once modified: its new open quantity at its new price."""
     quantity = order.quantity if command.quantity is None else command.quantity
     left = base_quantity(order, quantity, quote) - (order.filled_qty.as_decimal() if order.filled_qty else 0)
@@ -77,7 +83,7 @@ def modify_intent(command: ModifyOrder, order: Any, ts: int, stop: Decimal | Non
     return Intent(
         command.id.value, "modify", order.instrument_id.value, order.strategy_id.value, side_text(order.side),
         left, price_of_order(order) if price is None else price.as_decimal(), _TYPES[order.order_type],
-        order.is_reduce_only, stop, order.client_order_id.value, ts,
+        order.is_reduce_only, stop, order.client_order_id.value, ts, reduces,
     )  # fmt: skip
 
 
@@ -87,6 +93,8 @@ def protection(order: Any, siblings: list[Any]) -> tuple[Decimal | None, Decimal
     for other in siblings:
         if other.side == order.side or other.parent_order_id != order.client_order_id:
             continue
+        if other.quantity < order.quantity:
+            continue  # it does not close all of it
         price = other.trigger_price if other.has_trigger_price else other.price if other.has_price else None
         if price is not None and other.order_type in _STOPS:
             stop = price.as_decimal()

@@ -18,10 +18,11 @@ from nautilus_trader.model.events import OrderFilled, OrderModifyRejected, Order
 from tc.engine.gate_intent import base_quantity, price_of_order, side_text
 from tc.engine.gate_rules import GateRules
 from tc.engine.reference import InstrumentFeed, MarketFeed, price_of
-from tc.errors import LockTimeout, StorageError
+from tc.errors import LockTimeout, TcError
 from tc.risk.exact import EXACT, ZERO
 from tc.risk.reason import Reason
 from tc.store.ledger import PositionLedger
+from tc.store.ledger_number import money_of
 from tc.store.ledger_projection import Committed
 from tc.store.ledger_rule import LEDGER_BUSY, NO_POSITION, Refused
 from tc.store.ledger_session import Outcome
@@ -49,13 +50,14 @@ class Breach:
 
     code: str
     detail: str
+    order_id: str = ""
 
 
 class GateLedger:
     """Books what the engine does in the ledgers, and marks the account at each new price.
 
-    What a ledger cannot take now is owed and booked before the next command, in order. `compared` counts the fills
-    after which row and position were held against each other.
+    What a ledger cannot take now is owed and booked before the next command, in order; `late` then holds what that
+    broke. `compared` counts the fills after which row and position were held against each other.
 
     `on_floor` is called with a currency when its marked equity is so low that a latch may be due.
     """
@@ -78,33 +80,58 @@ class GateLedger:
         self._prices: dict[str, Decimal] = {}
         self._owed: deque[Callable[[], Outcome]] = deque()
         self.terms: dict[str, dict[str, Any]] = {}
+        self._pending: dict[str, deque[Decimal]] = {}
+        self.late: list[Breach] = []
         self.compared = 0
 
     def ledger_of(self, instrument_id: str) -> PositionLedger:
         """Return the ledger in which an instrument is booked."""
         return self._ledgers[self._market.feeds[instrument_id].currency]
 
+    def is_reserved(self, order: Any, now_ns: int) -> bool:
+        """Return whether an order counts already, also from before a restart."""
+        feed = self._market.feeds.get(order.instrument_id.value)
+        if feed is None:
+            return False
+        return order.client_order_id.value in self._ledgers[feed.currency].last_seen(now_ns).reservations
+
     def take_event(self, event: Any, now_ns: int) -> list[Breach]:
         """Book an order event: fills as facts, ends as releases, venue updates as changes. Return what it breached."""
         kind = type(event)
-        if kind is OrderFilled:
-            return self._fill(event, now_ns)
+        if event.instrument_id.value not in self._market.feeds:
+            what = f"a fill in {event.instrument_id}, which is no instrument of the run"
+            return [Breach(Reason.INSTRUMENT_UNKNOWN, what)] if kind is OrderFilled else []
+        breaches = self._fill(event, now_ns) if kind is OrderFilled else []
         order = self._cache.order(event.client_order_id)
         if order is None:
-            return []
+            return breaches
         if order.status in _CLOSED:
             self._release(order, kind.__name__, now_ns)
         elif kind is OrderUpdated or kind is OrderModifyRejected:
+            self._forget_pending(event.client_order_id.value)
             self.follow(order, event.id.value, now_ns)
-        return []
+        return breaches
+
+    def expect(self, order_id: str, quantity: Decimal) -> None:
+        """Remember what a modify asked for until its venue answers: until then it counts beside the present order."""
+        self._pending.setdefault(order_id, deque()).append(quantity)
+
+    def _forget_pending(self, order_id: str) -> None:
+        asked = self._pending.get(order_id)
+        if asked:
+            asked.popleft()
+            if not asked:
+                del self._pending[order_id]
 
     def settle(self) -> Refused | None:
         """Book what is owed because the ledger could not take it; return why something is owed still, or None."""
         while self._owed:
-            refusal = self._try(self._owed[0])
-            if isinstance(refusal, Refused) and refusal.code in _OWED:
-                return refusal
+            outcome = self._try(self._owed[0])
+            if isinstance(outcome, Refused) and outcome.code in _OWED:
+                return outcome
             self._owed.popleft()
+            if isinstance(outcome, Committed) and outcome.breaches:
+                self.late.extend(_breaches(outcome))
         return None
 
     def follow(self, order: Any, command_id: str, now_ns: int) -> None:
@@ -115,25 +142,29 @@ class GateLedger:
         if held is None:
             return
         left = base_quantity(order, order.leaves_qty, self._market[order.instrument_id.value])
+        left = max(left, *self._pending.get(order_id, ())) if order_id in self._pending else left
         price = price_of_order(order)
         if left > 0 and (left, price) != (held.quantity, held.price):
-            self._book(lambda: ledger.note_change(command_id, order_id, left, price, held.stop, ts=now_ns))
+            self.book(lambda: ledger.note_change(command_id, order_id, left, price, held.stop, ts=now_ns))
 
     def mark(self, feed: InstrumentFeed, item: Any) -> None:
         """Mark the account at a new price of an instrument that is held."""
-        self._mark(feed, price_of(item), item.ts_init)
+        price = price_of(item)
+        if price is not None:
+            self._mark(feed, price, item.ts_init)
 
-    def fell(self, currency: str) -> bool:
-        """Return whether marked equity is at or below the floor of its bounds."""
-        equity = self._rules.equity[currency]
-        return equity.current <= equity.floor
+    def hold_all(self, now_ns: int) -> None:
+        """Take over the rows that the ledgers hold already: they are marked from the first price on."""
+        for feed in self._market.feeds.values():
+            self._hold(feed, self._ledgers[feed.currency], now_ns)
 
     def _release(self, order: Any, how: str, now_ns: int) -> None:
         order_id = order.client_order_id.value
         self.terms.pop(order_id, None)
+        self._pending.pop(order_id, None)
         ledger = self.ledger_of(order.instrument_id.value)
         if order_id in ledger.last_seen(now_ns).reservations:
-            self._book(lambda: ledger.release(f"{order_id}/{how}", order_id, how, ts=now_ns))
+            self.book(lambda: ledger.release(f"{order_id}/{how}", order_id, how, ts=now_ns))
 
     def _fill(self, event: Any, now_ns: int) -> list[Breach]:
         instrument_id, strategy_id = event.instrument_id.value, event.strategy_id.value
@@ -156,11 +187,11 @@ class GateLedger:
             if paid_in == feed.coin:
                 # Such a fee comes off the coins, rounded to lots by the engine: as if they had been sold for it.
                 moved = self._position(event) - held
-                charged = EXACT.multiply(signed - moved, price)
+                charged = money_of(EXACT.multiply(signed - moved, price))
             expected = held + moved
             if not moved:
                 return Refused(NO_POSITION, "the fee took all the coins of the fill")
-            self._rules.is_reducing_fill = abs(expected) < abs(held)
+            self._rules.is_reducing_fill = abs(expected) < abs(held) and expected * held >= 0
             outcome = ledger.commit_fill(
                 f"{order_id}/{event.trade_id.value}", instrument_id, strategy_id, "BUY" if moved > 0 else "SELL",
                 abs(moved), price, reservation_id=order_id, fee=charged, multiplier=feed.multiplier,
@@ -170,13 +201,14 @@ class GateLedger:
             self._mark(feed, self._prices.get(instrument_id, price), now_ns)
             return outcome
 
-        outcome = self._book(book)
+        outcome = self.book(book)
         if self._owed:  # the row will follow; until then there is nothing to compare
             return [] if isinstance(outcome, Committed) else [Breach(outcome.code, outcome.detail)]
         self.compared += 1
         return [*_breaches(outcome), *self._agreement(event, expected)]
 
-    def _book(self, command: Callable[[], Outcome]) -> Outcome:
+    def book(self, command: Callable[[], Outcome]) -> Outcome:
+        """Carry out a command that must not be lost; what the ledger cannot take now is owed."""
         if self._owed and self.settle() is not None:
             self._owed.append(command)
             return Refused(LEDGER_BUSY, f"{len(self._owed)} bookings are owed")
@@ -190,7 +222,7 @@ class GateLedger:
             return command()
         except LockTimeout as busy:
             return Refused(LEDGER_BUSY, str(busy))
-        except StorageError as fault:
+        except TcError as fault:
             return Refused(Reason.LEDGER_FAULT, str(fault))
 
     def _hold(self, feed: InstrumentFeed, ledger: PositionLedger, now_ns: int) -> None:
@@ -210,13 +242,12 @@ class GateLedger:
         self._prices[name] = price
         profits = self._profits[currency]
         profits[name] = self._holdings[name].profit(price, inverse=feed.inverse)
-        ledger = self._ledgers[currency]
-        total = ledger.realized
+        open_profit = ZERO
         for profit in profits.values():
-            total = EXACT.add(total, profit)
-        equity = self._rules.equity[currency]
-        equity.mark(ts, total, ledger.capital)
-        if total <= equity.floor:
+            open_profit = EXACT.add(open_profit, profit)
+        ledger, equity = self._ledgers[currency], self._rules.equity[currency]
+        equity.mark(ts, open_profit, ledger.realized, ledger.capital)
+        if equity.current <= equity.floor:
             self._on_floor(currency)
 
     def _position(self, event: Any) -> Decimal:
@@ -240,4 +271,5 @@ class GateLedger:
 def _breaches(outcome: Outcome) -> list[Breach]:
     if not isinstance(outcome, Committed):
         return [Breach(outcome.code, outcome.detail)]
-    return [Breach(code, f"after fill {outcome.command_id}") for code in outcome.breaches]
+    order_id, _, _ = outcome.command_id.rpartition("/")
+    return [Breach(code, f"after fill {outcome.command_id}", order_id) for code in outcome.breaches]

@@ -29,7 +29,8 @@ class GateRules:
     """The rules of a running engine's ledgers (`tc.store.ledger_rule.Rules`), one ledger a currency.
 
     Drawdowns are judged on marked equity, kept in `equity` by currency. `refusal` and `allowed` hold what the last
-    judgment found, in full; `ask` is set by the gate for a command that is not a strategy's own.
+    judgment found, in full. `excused` keeps the overrides that a working order used up, for when it is judged again.
+    `ask` is set by the gate for a command that is not a strategy's own.
     """
 
     def __init__(self, limits: LimitSet, standing: Standing, market: Market, *, is_netting: bool) -> None:
@@ -37,6 +38,7 @@ class GateRules:
         self.equity: dict[str, MarkedEquity] = {}
         self.recent: deque[Intent] = deque()
         self.overrides: dict[str, Override] = {}
+        self.excused: dict[str, list[Override]] = {}
         self.ask: Ask | None = None
         self.is_reducing_fill = False
         self.refusal: decision.Refused | None = None
@@ -68,7 +70,7 @@ class GateRules:
         """Return the ledger's book with the market's view of equity and the commands of the last moments."""
         marked = self.equity[book.equity.currency]
         equity = marked.follow(book.equity, now_ns, is_latched=TOTAL_DRAWDOWN in book.latches)
-        return replace(book, equity=equity, recent=self.recent)
+        return replace(book, equity=equity, recent=self.recent, sees_orders=True)
 
     def remember(self, intent: Intent) -> None:
         """Count a command that left; those older than every window are forgotten."""
@@ -91,9 +93,11 @@ class GateRules:
         owner = self._owner_problem(book, intent)
         if owner is not None:
             return owner, Allowed()
-        decided = decision.decide(
-            book, intent, self._market, self.limits, intent.ts, list(self.overrides.values()) if self.overrides else ()
+        given = list(self.overrides.values()) if self.overrides else ()
+        excused = (
+            {each.limit for each in self.excused[order_id]} if (order_id := intent.replaces) in self.excused else ()
         )
+        decided = decision.decide(book, intent, self._market, self.limits, intent.ts, given, excused)
         return (decided, Allowed()) if isinstance(decided, decision.Refused) else (None, decided)
 
     def _owner_problem(self, book: Book, intent: Intent) -> decision.Refused | None:
@@ -103,6 +107,10 @@ class GateRules:
         owner = self._owners.get(intent.instrument_id)
         if owner == intent.strategy_id:
             return None
+        if owner is None:  # perhaps from an earlier run: the ledger knows
+            held = [strategy_id for instrument_id, strategy_id in book.rows if instrument_id == intent.instrument_id]
+            working = [o.strategy_id for o in book.reservations.values() if o.instrument_id == intent.instrument_id]
+            owner = next((each for each in (*held, *working) if each != intent.strategy_id), None)
         if owner is not None and _is_engaged(book, intent.instrument_id, owner):
             detail = f"{intent.instrument_id} is {owner}'s for now; run {intent.strategy_id} in a node apart"
             return decision.Refused(Reason.INSTRUMENT_TAKEN, "instruments", None, None, detail)

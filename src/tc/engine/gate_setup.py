@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from nautilus_trader.model.enums import OmsType
+
 from tc.engine.endpoint import Endpoints
 from tc.engine.gate import Gate
 from tc.engine.gate_control import GateControl
@@ -86,15 +88,24 @@ def build_gate(
         feeds[instrument.id] = InstrumentFeed(instrument, limits.price_collar_period_ns, books.mark)
     for currency, ledger in held.items():
         start = ledger.last_seen(started_ns).equity
-        rules.equity[currency] = MarkedEquity(start, limits.total_drawdown, limits.daily_loss)
+        rules.equity[currency] = MarkedEquity(start, limits.equity_bounds)
+    books.hold_all(started_ns)
+    watch.book = books.book
     denier = Denier(kernel, recorder, standing.spec_id)
-    gate = Gate(kernel, rules, books, market, denier, standing, watch)
+    hedgers = frozenset(
+        loaded.strategy.id.value for loaded in strategies if _is_hedging(loaded.strategy, is_netting=is_netting)
+    )
+    gate = Gate(kernel, rules, books, market, denier, standing, watch, hedgers)
     known = [instrument.id for instrument in spec.instruments]
-    claims = {
-        loaded.strategy.id.value: frozenset(claimed_instruments(loaded.spec.config, known)) for loaded in strategies
-    }
+    netted = strategies if is_netting else []
+    claims = {loaded.strategy.id.value: frozenset(claimed_instruments(loaded.spec.config, known)) for loaded in netted}
     control = GateControl(kernel, recorder, rules, standing, watch, held, claims)
     return GateParts(gate, control, watch, denier, standing, rules, held, statements, books)
+
+
+def _is_hedging(strategy: Any, *, is_netting: bool) -> bool:
+    own = strategy.oms_type
+    return not is_netting if own == OmsType.UNSPECIFIED else bool(own == OmsType.HEDGING)
 
 
 def memory_ledgers(

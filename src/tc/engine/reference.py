@@ -17,6 +17,7 @@ from tc.risk.market import Quote, ReferenceWindow
 
 PENDING_MAX = 4096
 _HALF = Decimal("0.5")
+_ZERO = Decimal(0)
 
 
 class InstrumentFeed:
@@ -60,7 +61,8 @@ class InstrumentFeed:
         for item in pending:
             if item.ts_event >= since:
                 price = price_of(item)
-                self._window.add(item.ts_event, price)
+                if price is not None:
+                    self._window.add(item.ts_event, price)
         self._quote = Quote(price, self._window.low, self._window.high, self.multiplier, self.inverse, self.currency)
 
 
@@ -98,12 +100,16 @@ class MarketFeed(Mapping[str, Quote]):
         return next(feed for name, feed in self.feeds.items() if bar_type.startswith(f"{name}-"))
 
 
-def price_of(item: Any) -> Decimal:
-    """Return the reference price in a bar, a trade or a quote."""
+def price_of(item: Any) -> Decimal | None:
+    """Return the reference price in a bar, a trade or a quote; None where it is not above zero or one-sided."""
     kind = type(item)
+    price: Decimal
     if kind is Bar:
-        return item.close.as_decimal()  # type: ignore[no-any-return]
-    if kind is TradeTick:
-        return item.price.as_decimal()  # type: ignore[no-any-return]
-    assert kind is QuoteTick, "nothing else is subscribed to"
-    return (item.bid_price.as_decimal() + item.ask_price.as_decimal()) * _HALF  # type: ignore[no-any-return]
+        price = item.close.as_decimal()
+    elif kind is TradeTick:
+        price = item.price.as_decimal()
+    else:
+        assert kind is QuoteTick, "nothing else is subscribed to"
+        bid, ask = item.bid_price.as_decimal(), item.ask_price.as_decimal()
+        price = (bid + ask) * _HALF if bid > 0 and ask > 0 else _ZERO
+    return price if price > 0 else None

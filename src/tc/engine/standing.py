@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tc.risk.permission import State, strictest
 
+REASONS_MAX = 100
 MODES = {"active": State.ACTIVE, "observe": State.OBSERVE, "off": State.OFF}
 
 
@@ -28,8 +29,8 @@ class Standing:
         """Take the members by NautilusTrader's strategy id."""
         self._spec_ids = {strategy_id: member.spec_id for strategy_id, member in members.items()}
         self._modes = {strategy_id: member.mode for strategy_id, member in members.items()}
-        self._stood_down: dict[str, str] = {}
-        self._account: dict[State, str] = {}
+        self._stood_down: dict[str, list[str]] = {}
+        self._account: dict[State, list[str]] = {}
         self.version = 0
 
     def spec_id(self, strategy_id: str) -> str | None:
@@ -64,41 +65,42 @@ class Standing:
     def stand_down(self, reason: str, strategy_id: str | None = None) -> bool:
         """Take no new risk from now on, in the account or of one strategy; return whether that is news."""
         if strategy_id is None:
-            is_news = State.STOOD_DOWN not in self._account
-            self._account.setdefault(State.STOOD_DOWN, reason)
+            reasons = self._account.setdefault(State.STOOD_DOWN, [])
         else:
-            is_news = strategy_id not in self._stood_down
-            self._stood_down.setdefault(strategy_id, reason)
+            reasons = self._stood_down.setdefault(strategy_id, [])
+        is_news = reason not in reasons and len(reasons) < REASONS_MAX
+        if is_news:
+            reasons.append(reason)
         self.version += is_news
         return is_news
 
-    def resume(self, strategy_id: str | None = None) -> bool:
-        """End a stand-down; return whether there was one."""
+    def resume(self, strategy_id: str | None = None) -> list[str]:
+        """End a stand-down, whatever it was for; return all of its reasons, none where there was none."""
         if strategy_id is None:
             ended = self._account.pop(State.STOOD_DOWN, None)
         else:
             ended = self._stood_down.pop(strategy_id, None)
         self.version += ended is not None
-        return ended is not None
+        return ended or []
 
     def kill(self, reason: str) -> bool:
         """Close the kill latch; nothing here opens it again. Return whether that is news."""
         if State.KILLED in self._account:
             return False
-        self._account[State.KILLED] = reason
+        self._account[State.KILLED] = [reason]
         self.version += 1
         return True
 
     def describe(self) -> dict[str, object]:
         """Return what holds, for whoever asks."""
         return {
-            "account": {state.value: reason for state, reason in self._account.items()},
+            "account": {state.value: reasons for state, reasons in self._account.items()},
             "strategies": {
                 strategy_id: {
                     "id": self._spec_ids[strategy_id],
                     "mode": mode.value,
                     "state": self.state(strategy_id).value,
-                    "stood_down": self._stood_down.get(strategy_id),
+                    "stood_down": self._stood_down.get(strategy_id, []),
                 }
                 for strategy_id, mode in self._modes.items()
             },

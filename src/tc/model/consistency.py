@@ -98,17 +98,21 @@ def _config_problems(spec: RunSpec) -> Iterator[Problem]:
 
 
 def _claim_problems(spec: RunSpec) -> Iterator[Problem]:
-    # With NETTING the venue knows one position an instrument: two strategies in it would trade each other's.
+    # With NETTING the venue knows one position an instrument: two strategies in it would trade each other's, and one
+    # that only observes would see the other's position as its own.
     if spec.venue.oms_type != "NETTING":
         return
     known = [instrument.id for instrument in spec.instruments]
+    claims = [claimed_instruments(strategy.config, known) for strategy in spec.strategies]
     owners: dict[str, str] = {}
-    for index, strategy in enumerate(spec.strategies):
-        if strategy.mode != "active":
-            continue
-        for instrument_id in sorted(claimed_instruments(strategy.config, known)):
-            owner = owners.setdefault(instrument_id, strategy.id)
+    for strategy, claimed in zip(spec.strategies, claims, strict=True):
+        if strategy.mode == "active":
+            for instrument_id in claimed:
+                owners.setdefault(instrument_id, strategy.id)
+    for index, (strategy, claimed) in enumerate(zip(spec.strategies, claims, strict=True)):
+        for instrument_id in sorted(claimed) if strategy.mode != "off" else ():
+            owner = owners.get(instrument_id, strategy.id)
             if owner != strategy.id:
-                text = f"found '{strategy.id}' active on {instrument_id}, which '{owner}' trades already; with NETTING"
-                fix = "an instrument has one trading strategy: give it mode observe, run it apart, or use HEDGING"
-                yield Problem(("strategies", index, "mode"), f"{text} {fix}")
+                text = f"found '{strategy.mode}' for '{strategy.id}' on {instrument_id}, which '{owner}' trades"
+                fix = "with NETTING an instrument has one strategy in a run: run it apart, or use HEDGING"
+                yield Problem(("strategies", index, "mode"), f"{text}; {fix}")

@@ -77,6 +77,7 @@ class Book:
 
     `rows` keys on (instrument_id, strategy_id), `reservations` on command_id, `consecutive_losses` on instrument_id.
     `latches` maps the name of a latch (`tc.risk.latch`) to the UNIX ns at which it closed; releasing removes it.
+    `sees_orders` says that every working order is among the reservations: then only those protect a position.
     `recent` holds the intents that were let through, oldest first, as far back as the longest window of the limits.
     """
 
@@ -87,8 +88,34 @@ class Book:
     consecutive_losses: Mapping[str, int] = field(default_factory=dict)
     latches: Mapping[str, int] = field(default_factory=dict)
     recent: Sequence[Intent] = ()
+    sees_orders: bool = False
 
     def quantity(self, instrument_id: str, strategy_id: str) -> Decimal:
         """Return the signed quantity a strategy holds of an instrument."""
         row = self.rows.get((instrument_id, strategy_id))
         return Decimal(0) if row is None else row.quantity
+
+    def stop_of(self, row: Row) -> Decimal | None:
+        """Return the price at which all of a position is closed by stop orders; None where it is not protected.
+
+        Where orders are seen, stops that work count and nothing else: the farthest of those that it takes to cover the
+        position. Otherwise the row's own word is taken.
+        """
+        if not self.sees_orders:
+            return row.stop
+        is_long = row.quantity > 0
+        stops = [
+            (order.price, order.quantity)
+            for order in self.reservations.values()
+            if order.price is not None
+            and order.instrument_id == row.instrument_id
+            and order.strategy_id == row.strategy_id
+            and (order.side == "SELL") == is_long
+            and "STOP" in order.order_type
+        ]
+        uncovered = abs(row.quantity)
+        for price, quantity in sorted(stops, reverse=is_long):
+            uncovered -= quantity
+            if uncovered <= 0:
+                return price
+        return None

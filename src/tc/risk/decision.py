@@ -5,7 +5,7 @@ Arithmetic traps nothing and compares in the affirmative: what is not a number i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
@@ -13,9 +13,11 @@ from tc.risk import check
 from tc.risk.book import Book
 from tc.risk.case import Case, Measure
 from tc.risk.check import Check
+from tc.risk.drawdown import is_closed
 from tc.risk.exact import EXACT
 from tc.risk.half_size import FULL, size_factor
 from tc.risk.intent import Intent
+from tc.risk.latch import DAILY_LOSS
 from tc.risk.limit_set import LimitSet
 from tc.risk.market import Market, is_usable
 from tc.risk.override import Override
@@ -71,11 +73,13 @@ def decide(
     limits: LimitSet,
     now_ns: int,
     overrides: Sequence[Override] = (),
+    excused: Collection[str] = (),
 ) -> Decision:
     """Return whether an intent may leave at a UNIX time in ns; never raises.
 
     A cancel always may. An order that only reduces its strategy's own position passes with sane numbers alone. All
-    others pass every check. `overrides` are those given and not used yet.
+    others pass every check. `overrides` are those given and not used yet; `excused` are the limits that this
+    very order was let past before, and may be past again.
     """
     if intent.kind == "cancel":
         return Allowed()
@@ -89,7 +93,7 @@ def decide(
         if quote is None:
             detail = f"found {intent.instrument_id}, which is not an instrument of the run; add it to the spec"
             return Refused(Reason.INSTRUMENT_UNKNOWN, "instruments", None, None, detail)
-        return _checked(Case(book, intent, market, limits, now_ns, quote), overrides)
+        return _checked(Case(book, intent, market, limits, now_ns, quote), overrides, excused)
 
 
 def _is_sane(intent: Intent) -> bool:
@@ -98,7 +102,7 @@ def _is_sane(intent: Intent) -> bool:
     )
 
 
-def _checked(case: Case, overrides: Sequence[Override]) -> Decision:
+def _checked(case: Case, overrides: Sequence[Override], excused: Collection[str]) -> Decision:
     warnings: list[LimitWarning] = []
     used_up: list[str] = []
     for each in check.CHECKS:
@@ -111,11 +115,23 @@ def _checked(case: Case, overrides: Sequence[Override]) -> Decision:
             if not finding.used < finding.bound * WARNING_LEVELS[-1]:
                 warnings.extend(_warnings(each, finding))
             continue
+        if each.limit in excused and isinstance(finding, Measure):
+            continue
         override_id = _override(each, finding, case, overrides)
         if override_id is None:
-            return refusal_of(each, finding, case.intent)
+            return _closed(each, case) or refusal_of(each, finding, case.intent)
         used_up.append(override_id)
     return Allowed(tuple(warnings), size_factor(case), tuple(used_up))
+
+
+def _closed(each: Check, case: Case) -> Refused | None:
+    # A latch outlives its measure: the numbers of the moment would mislead.
+    name = None if each.latch is None else each.latch(case.intent)
+    if name is None or not is_closed(case.book, name, case.now_ns):
+        return None
+    until = "until 00:00 UTC" if name == DAILY_LOSS else "until a named person releases it"
+    assert each.reason is not None, "what closes a latch refuses"
+    return Refused(each.reason, each.limit, None, None, f"the latch {name} is closed {until}", name)
 
 
 def _override(each: Check, finding: Measure | Reason, case: Case, overrides: Sequence[Override]) -> str | None:

@@ -67,6 +67,11 @@ def is_latched_today(book: Book, now_ns: int) -> bool:
     return closed_ns is not None and day_of(now_ns) <= day_of(closed_ns)
 
 
+def is_closed(book: Book, latch: str, now_ns: int) -> bool:
+    """Return whether a latch holds now; the day's ends with its day."""
+    return is_latched_today(book, now_ns) if latch == DAILY_LOSS else latch in book.latches
+
+
 def due_latches(book: Book, limits: LimitSet, now_ns: int) -> tuple[str, ...]:
     """Return the latches that the book's equity closes now and that are still open; to be asked on every new mark."""
     with localcontext(EXACT):
@@ -78,6 +83,12 @@ def due_latches(book: Book, limits: LimitSet, now_ns: int) -> tuple[str, ...]:
         if bound != UNLIMITED and not is_latched_today(book, now_ns) and not daily_loss(book.equity, now_ns) < bound:
             due.append(DAILY_LOSS)
         return tuple(due)
+
+
+def is_warning_due(book: Book, limits: LimitSet) -> bool:
+    """Return whether equity stands at or below the mark at which somebody should look."""
+    with localcontext(EXACT):
+        return limits.drawdown_warning != UNLIMITED and not drawdown(book.equity) < limits.drawdown_warning
 
 
 def _loss(start: Decimal, current: Decimal) -> Decimal:

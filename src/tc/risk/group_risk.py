@@ -52,7 +52,7 @@ def at_risk(quote: Quote, quantity: Decimal, price: Decimal | None, stop: Decima
 
 def _parts(case: Case, group: frozenset[str]) -> list[tuple[str, Decimal, Decimal | None, Decimal | None]]:
     parts: list[tuple[str, Decimal, Decimal | None, Decimal | None]] = [
-        (row.instrument_id, row.quantity, None, row.stop)
+        (row.instrument_id, row.quantity, None, case.book.stop_of(row))
         for row in case.book.rows.values()
         if row.instrument_id in group
     ]

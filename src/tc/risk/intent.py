@@ -18,7 +18,9 @@ class Intent:
     price, else None (a market order). `order_type` is NautilusTrader's name (`MARKET`, `LIMIT`, `STOP_MARKET`...).
     `reduce_only` means that the venue never lets the order open or flip a position. `stop` is the protective stop
     that comes with an entry, if any. `replaces` is the `command_id` of the reservation that a modify changes.
-    `ts` is UNIX ns.
+    `ts` is UNIX ns. `reduces` says whether the order reduces a position where that does not follow from the book: with
+    HEDGING, where a position is named, and for a quantity in quote currency. `is_message` is False for an order that is
+    held back for now and sends nothing.
     """
 
     command_id: str
@@ -33,3 +35,5 @@ class Intent:
     stop: Decimal | None = None
     replaces: str | None = None
     ts: int = 0
+    reduces: bool | None = None
+    is_message: bool = True

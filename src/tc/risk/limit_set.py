@@ -53,6 +53,15 @@ class LimitSet:
     one_position_per_instrument: bool
 
     @property
+    def equity_bounds(self) -> dict[str, Decimal | None]:
+        """The bounds that equity is held against at every price, by the name of their limit."""
+        return {
+            "total_drawdown": self.total_drawdown,
+            "daily_loss": self.daily_loss,
+            "drawdown_warning": self.drawdown_warning,
+        }
+
+    @property
     def memory_ns(self) -> int:
         """How far back `Book.recent` has to reach."""
         rate_ns = 0 if self.message_rate is None else self.message_rate.window_ns

@@ -6,25 +6,32 @@ would be worth if everything were closed now.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from tc.risk.book import EquityState
 from tc.risk.calendar import DAY_NS, week_of
 from tc.risk.exact import EXACT, ZERO, larger
+from tc.risk.latch import DAILY_LOSS, TOTAL_DRAWDOWN
+
+DRAWDOWN_WARNING = "drawdown_warning"
 
 
 class MarkedEquity:
     """The equity of an account as it is marked; fed by the caller, read by the checks.
 
-    A day starts with the last equity before 00:00 UTC. `floor` is the equity at and below which a drawdown or daily
-    loss may be due: a cheap first look at every mark, before `tc.risk.drawdown.due_latches` decides.
+    A day starts with the last equity before 00:00 UTC. `floor` is the equity at and below which something is due that
+    was not told yet: a cheap first look at every mark, before `tc.risk.drawdown` decides. `told` takes it off the list:
+    the daily loss and the warning until the day ends, the total drawdown until it is released.
     """
 
-    def __init__(self, start: EquityState, total_drawdown: Decimal | None, daily_loss: Decimal | None) -> None:
-        """Go on from the ledger's own equity; the two bounds are fractions, None where there is none."""
+    def __init__(self, start: EquityState, bounds: Mapping[str, Decimal | None]) -> None:
+        """Go on from the ledger's own equity; `bounds` are fractions by the name of their limit, None without one."""
         self._currency = start.currency
-        self._total = None if total_drawdown is None or not total_drawdown.is_finite() else 1 - total_drawdown
-        self._daily = None if daily_loss is None or not daily_loss.is_finite() else 1 - daily_loss
+        self._bounds = {name: 1 - bound for name, bound in bounds.items() if bound is not None and bound.is_finite()}
+        self._told: set[str] = set()
+        self._realized = start.realized
+        self._profit = ZERO
         self.current = start.realized
         self.peak, self.day_start, self.week_start = start.peak, start.day_start, start.week_start
         self._day, self._week = start.day, start.week
@@ -35,17 +42,15 @@ class MarkedEquity:
         self._lay_floor()
 
     def follow(self, ledger: EquityState, now_ns: int, *, is_latched: bool) -> EquityState:
-        """Return the ledger's equity with the marked one in it.
+        """Return the ledger's equity with the marked one in it, after what other processes did to the ledger.
 
-        Capital that came or went since is no profit and no loss; a total drawdown latch that a named person released
-        measures drawdown from here on.
+        What they realized counts at once. Capital that came or went is no profit and no loss. A total drawdown latch
+        that a named person released measures drawdown from here on.
         """
-        if now_ns >= self._day_end_ns:
-            self._turn(now_ns)
-        if ledger.capital != self._capital:
-            self._move_capital(ledger.capital)
+        self._take(now_ns, self._profit, ledger.realized, ledger.capital)
         if self._is_latched and not is_latched:
             self.peak = self.current
+            self._told.discard(TOTAL_DRAWDOWN)
             self._lay_floor()
         self._is_latched = is_latched
         return EquityState(
@@ -53,13 +58,22 @@ class MarkedEquity:
             self._day, self._week, ledger.capital,
         )  # fmt: skip
 
-    def mark(self, ts_ns: int, equity: Decimal, capital: Decimal) -> None:
-        """Take the equity at a time, and the capital in it; days never turn back."""
+    def mark(self, ts_ns: int, profit: Decimal, realized: Decimal, capital: Decimal) -> None:
+        """Take the open profit at a time, and what the ledger holds besides; days never turn back."""
+        self._take(ts_ns, profit, realized, capital)
+
+    def told(self, name: str) -> None:
+        """Take a bound off the list: what it leads to was done."""
+        self._told.add(name)
+        self._lay_floor()
+
+    def _take(self, ts_ns: int, profit: Decimal, realized: Decimal, capital: Decimal) -> None:
         if ts_ns >= self._day_end_ns:
             self._turn(ts_ns)
         if capital != self._capital:
             self._move_capital(capital)
-        self.current = equity
+        self._profit, self._realized = profit, realized
+        self.current = equity = EXACT.add(realized, profit)
         if equity > self.peak:
             self.peak = equity
             self._lay_floor()
@@ -85,9 +99,12 @@ class MarkedEquity:
         week = week_of(ts_ns)
         if week > self._week:
             self._week, self.week_start = week, self.current
+        self._told -= {DAILY_LOSS, DRAWDOWN_WARNING}
         self._lay_floor()
 
     def _lay_floor(self) -> None:
-        total = ZERO if self._total is None else EXACT.multiply(self.peak, self._total)
-        daily = ZERO if self._daily is None else EXACT.multiply(self.day_start, self._daily)
-        self.floor = larger(total, daily)
+        self.floor = ZERO
+        for name, left in self._bounds.items():
+            if name not in self._told:
+                since = self.day_start if name == DAILY_LOSS else self.peak
+                self.floor = larger(self.floor, EXACT.multiply(since, left))

@@ -14,13 +14,13 @@ def measure_message_rate(case: Case) -> Finding:
     rate = case.limits.message_rate
     if rate is None:
         return Reason.LIMIT_ABSENT
-    if rate.count == UNLIMITED:
+    if rate.count == UNLIMITED or not case.intent.is_message:
         return None
     since = case.now_ns - rate.window_ns
     sent = 1
     for earlier in reversed(case.book.recent):
         if earlier.ts <= since:
             break
-        sent += 1
+        sent += earlier.is_message
     used = Decimal(sent)
     return Measure(used, rate.count, not used <= rate.count)

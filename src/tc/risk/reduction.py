@@ -12,16 +12,18 @@ def is_reducing(book: Book, intent: Intent) -> bool:
     """Return whether an order can do nothing but reduce the position its strategy holds.
 
     It is on the other side of the position, and its quantity plus everything the strategy already has working on that
-    side fits into the position. A reduce-only order needs to fit alone: the venue cuts it to what is left, so a stop
-    and a target over the whole position do not keep the strategy from closing it.
+    side fits into the position. Beside a reduce-only order only those count that are not reduce-only themselves: the
+    venue cuts the others to what is left, so a stop and a target over the whole position do not keep the strategy from
+    closing it, but a plain stop would open a position once it is closed.
+
+    Where the intent says it itself (`reduces`), because the book cannot know, that holds.
     """
+    if intent.reduces is not None:
+        return intent.reduces
     held = book.quantity(intent.instrument_id, intent.strategy_id)
     if not (held < 0 if intent.side == "BUY" else held > 0):
         return False
-    needed = intent.quantity
-    if not intent.reduce_only:
-        needed += _working(book, intent)
-    return needed <= abs(held)
+    return intent.quantity + _working(book, intent) <= abs(held)
 
 
 def _working(book: Book, intent: Intent) -> Decimal:
@@ -32,6 +34,7 @@ def _working(book: Book, intent: Intent) -> Decimal:
             and order.instrument_id == intent.instrument_id
             and order.strategy_id == intent.strategy_id
             and command_id != intent.replaces
+            and not (intent.reduce_only and order.reduce_only)
         ):
             total += order.quantity
     return total

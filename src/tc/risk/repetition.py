@@ -25,12 +25,16 @@ def measure_repeated_execution(case: Case) -> Finding:
 
 
 def measure_duplicate_order(case: Case) -> Finding:
-    """Measure the strategy's submits of the same side, type, quantity and price in the window, this one included."""
+    """Measure the strategy's submits in the window that are the same order, this one included.
+
+    The same are side, type, quantity, price and whether it is reduce-only: closing and reversing is no repetition.
+    """
     intent, rate = case.intent, case.limits.duplicate_order
     if rate.count == UNLIMITED or intent.kind != "submit":
         return None
     same = 1 + sum(
-        (earlier.order_type, earlier.quantity, earlier.price) == (intent.order_type, intent.quantity, intent.price)
+        (earlier.order_type, earlier.quantity, earlier.price, earlier.reduce_only)
+        == (intent.order_type, intent.quantity, intent.price, intent.reduce_only)
         for earlier in _alike(case, rate.window_ns)
     )
     if same == 1:

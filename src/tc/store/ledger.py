@@ -179,10 +179,16 @@ class PositionLedger(LedgerSession):
 
         return self._execute(record, self._ts(ts), decide)
 
-    def reserve(self, intent: Intent) -> Outcome:
-        """Reserve what a submitted order may come to, if the limits allow; it counts from now on."""
+    def reserve(self, intent: Intent, *, is_first: bool = False) -> Outcome:
+        """Reserve what a submitted order may come to, if the limits allow; it counts from now on.
+
+        With `is_first` an id that the ledger knows is refused, even for the same order: the caller is about to send it,
+        and an order is sent once.
+        """
         record = reserved(intent)
-        return self._execute(record, self._ts(intent.ts), lambda state: self._within_limits(state, intent, record))
+        return self._execute(
+            record, self._ts(intent.ts), lambda state: self._within_limits(state, intent, record), is_first=is_first
+        )
 
     def change(self, intent: Intent, *, quantity_before: Decimal = ZERO) -> Outcome:
         """Reserve anew what the modified order `intent.replaces` may come to; refused, the old reservation stays.
@@ -191,7 +197,9 @@ class PositionLedger(LedgerSession):
         `quantity_before` is reserved, and `note_change` says what became of it.
         """
         quantity = max(intent.quantity, quantity_before)
-        record = changed("change", intent.command_id, intent.replaces, quantity, intent.price, intent.stop)
+        record = changed(
+            "change", intent.command_id, intent.replaces, quantity, intent.price, intent.stop, intent.order_type
+        )
 
         def decide(state: Projection) -> Record | Refused:
             if record.reservation_id not in state.reservations:

@@ -119,7 +119,7 @@ def reserved(intent: Intent) -> RiskReserved:
 
 def changed(
     verb: str, command_id: str, reservation_id: str | None, quantity: Number, price: Number | None,
-    stop: Number | None,
+    stop: Number | None, order_type: str | None = None,
 ) -> ReservationChanged:  # fmt: skip
     """Return what becomes of a working order; raise InputError where it names none or a number is none."""
     record = ReservationChanged(
@@ -129,6 +129,7 @@ def changed(
         quantity=number_of(quantity, "quantity"),
         price=optional_number(price, "price"),
         stop=optional_number(stop, "stop"),
+        order_type=None if order_type is None else name_of(order_type, "order type"),
     )
     return record.asked_as(request_digest(verb, record))
 

@@ -77,12 +77,13 @@ class RiskReserved(JudgedRecord, frozen=True, kw_only=True, gc=False):
 
 
 class ReservationChanged(JudgedRecord, frozen=True, kw_only=True, gc=False):
-    """A working order was modified; `quantity` is its new open quantity."""
+    """A working order was modified; `quantity` is its new open quantity, `order_type` its new type if it has one."""
 
     reservation_id: str
     quantity: Decimal
     price: Decimal | None = None
     stop: Decimal | None = None
+    order_type: str | None = None
 
 
 class ReservationReleased(Record, frozen=True, kw_only=True, gc=False):

@@ -176,7 +176,11 @@ class Projection:
         if found is None:
             raise ValueError(f"there is no reservation {record.reservation_id} to change")
         self.reservations[record.reservation_id] = replace(
-            found, quantity=record.quantity, price=record.price, stop=record.stop
+            found,
+            quantity=record.quantity,
+            price=record.price,
+            stop=record.stop,
+            order_type=record.order_type or found.order_type,
         )
         return ()
 

@@ -68,12 +68,15 @@ class OpenPosition:
         self._row: Row | None = None
 
     def extend(self, fill: FillCommitted, quantity: Decimal, fee: Decimal) -> None:
-        """Add a signed quantity of the row's own side; a new stop or target replaces the old one."""
+        """Add a signed quantity of the row's own side; its stop is the row's from here on.
+
+        Added without a stop, the row has none: not all of it is protected.
+        """
         total = self.quantity + quantity
         self.price_open = (self.price_open * self.quantity + fill.price * quantity) / total
         self.quantity = total
         self.peak = max(self.peak, total, key=abs)
-        self.stop = fill.stop or self.stop
+        self.stop = fill.stop
         self.target = fill.target or self.target
         added = self._risk_of(quantity, fill.price)
         self.risk = None if self.risk is None or added is None else self.risk + added

@@ -62,12 +62,12 @@ class LedgerSession:
             return judgment.refusal
         return record.noting(judgment.warnings)
 
-    def _execute(self, record: Record, ts: int, decide: Decision) -> Outcome:
+    def _execute(self, record: Record, ts: int, decide: Decision, *, is_first: bool = False) -> Outcome:
         try:
             with self._turn():
                 known = self._repeated(record)
                 if known is not None:
-                    return known
+                    return known if not is_first else Refused(COMMAND_REUSED, f"{record.command_id} was sent before")
                 decided = decide(self._projection)
                 return decided if isinstance(decided, Refused) else self._append(ts, decided)
         except LockTimeout as busy:
