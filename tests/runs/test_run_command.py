@@ -16,7 +16,7 @@ from tc.durable import verify_journal
 
 FILES = {
     "run_spec.yaml", "metadata.json", "journal.jsonl", "metrics.json", "report.md", "report.html",
-    "reconciliation_result.json", "nautilus.jsonl", "manifest.json",
+    "reconciliation_result.json", "nautilus.jsonl", "manifest.json", "state",
 }  # fmt: skip
 RAISING = """
 from nautilus_trader.config import StrategyConfig

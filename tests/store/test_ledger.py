@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from decimal import Decimal, getcontext, localcontext
 from pathlib import Path
@@ -160,6 +161,14 @@ def test_what_does_not_fit_the_book_is_refused_as_a_value(
     assert isinstance(refused, Refused)
     assert refused.code == code
     assert ledger._projection.seq == seq
+
+
+@pytest.mark.parametrize("quantity", ["NaN", "-5", "Infinity"])
+def test_a_modify_to_no_number_is_refused_by_name(quantity: str, ledger: PositionLedger) -> None:
+    """What cannot be a quantity is named as it was given, whatever the order had before."""
+    committed(ledger.reserve(intent("o1", "2")))
+    with pytest.raises(InputError, match=f"was {quantity}"):
+        ledger.change(dataclasses.replace(intent("o2", "1"), quantity=D(quantity), replaces="o1"), quantity_before=D(2))
 
 
 def test_closing_twice_is_refused(ledger: PositionLedger) -> None:

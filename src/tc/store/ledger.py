@@ -196,7 +196,7 @@ class PositionLedger(LedgerSession):
         Until its venue confirms the modify the order may still fill as it was: the larger of its quantity now and
         `quantity_before` is reserved, and `note_change` says what became of it.
         """
-        quantity = max(intent.quantity, quantity_before)
+        quantity = max(number_of(intent.quantity, "quantity"), quantity_before)
         record = changed(
             "change", intent.command_id, intent.replaces, quantity, intent.price, intent.stop, intent.order_type
         )
