@@ -209,6 +209,6 @@ def test_the_starter_shows_the_default_of_every_limit() -> None:
 
     said = dict(re.findall(r"^  (\w+): .*# default (\S+):", risk, re.MULTILINE))
 
-    assert set(said) == {"consecutive_losses", "duplicate_order"}
+    assert set(said) == {"consecutive_losses"}
     assert shown | said == {name: str(default) for name, default in DEFAULTS.items()}
     assert set(re.findall(r"^  (\w+):", risk, re.MULTILINE)) == {*MANDATORY, *said}

@@ -74,6 +74,7 @@ risk:                   # the gate holds every order against these; five are man
   # price_collar_period: 0.10               # and from the lowest and the highest of so many seconds:
   # price_collar_period_s: 3600
   # repeated_execution: 20/min              # orders on one side of an instrument, then none until released
+  # duplicate_order: 1/s                    # the same order again; closing and reversing is none
   # self_match: refuse
   consecutive_losses: unlimited             # default 3: losses in a row, then nothing there until released
   # group_risk: 0.04                        # of equity, lost to the stops; without a stop the full value counts
