@@ -95,7 +95,7 @@ def test_with_hedging_two_positions_that_net_to_nothing_are_an_engagement() -> N
 
 
 def test_with_hedging_a_mode_comes_back_beside_another_strategy() -> None:
-    """Only where there is one position an instrument is it one strategy's: with HEDGING observe leads back to active."""
+    """With HEDGING an instrument is nobody's alone: observe leads back to active beside another strategy."""
     answers: list[Any] = []
 
     def to(mode: str) -> Any:

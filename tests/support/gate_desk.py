@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +12,16 @@ from nautilus_trader.model.data import QuoteTick, TradeTick
 from nautilus_trader.model.enums import AggressorSide, OrderSide
 from nautilus_trader.model.identifiers import ClientOrderId, TradeId
 
-from support.engine_lab import BAR_TYPE, MINUTE_NS, START_NS
+from support.child import start_child
+from support.engine_lab import MINUTE_NS, START_NS
 from support.gate_lab import World, bare_engine, bars_at, gated
 from tc.engine.bars import build_bars
 from tc.engine.instrument import build_instrument
 from tc.engine.strategy_source import load_strategy
 from tc.model.run_spec import RunSpec
+from tc.model.venue import Latency
 from tc.risk.book import Book
+from tc.store.ledger_directory import LedgerDirectory
 
 FLAT = [40_000.0] * 12
 FIRST = "Repeater-001"
@@ -25,8 +30,9 @@ Seen = list[tuple[int, str, str]]
 
 
 def run_desk(
-    spec: RunSpec, closes: list[float], at_bar: dict[int, Step] | None = None, *, before: Callable[[World], None] | None = None,
-    algorithms: tuple[Any, ...] = (), data: tuple[Any, ...] = (), **options: Any,
+    spec: RunSpec, closes: list[float], at_bar: dict[int, Step] | None = None, *,
+    before: Callable[[World], None] | None = None, algorithms: tuple[Any, ...] = (), data: tuple[Any, ...] = (),
+    **options: Any,
 ) -> tuple[Seen, World]:  # fmt: skip
     """Run the spec's repeaters behind a gate; return what they saw, and the world.
 
@@ -45,7 +51,9 @@ def run_desk(
     repeater.at_bar.clear()
     repeater.at_bar.update({number: bound(step) for number, step in (at_bar or {}).items()})
     table = bars_at(closes)
-    engine = bare_engine(spec, strategies, build_bars(table, table.volume.copy(), BAR_TYPE, spec.instruments[0]))
+    engine = bare_engine(
+        spec, strategies, build_bars(table, table.volume.copy(), spec.data[0].bar_type, spec.instruments[0])
+    )
     for algorithm in algorithms:
         engine.add_exec_algorithm(algorithm)
     if data:
@@ -83,6 +91,34 @@ def denied(seen: Seen) -> list[tuple[int, str]]:
 def stand_down(_strategy: Any, world: World) -> None:
     """Stand the account down."""
     world.parts.control.stand_down("test", "ada")
+
+
+def with_latency(spec: RunSpec, base_ms: int) -> RunSpec:
+    """Return the spec with a venue that answers later."""
+    return spec.model_copy(
+        update={"venue": spec.venue.model_copy(update={"latency_ms": Latency(base=Decimal(base_ms))})}
+    )
+
+
+class Holder:
+    """Another process that holds the ledger's lock when it is told to."""
+
+    def __init__(self, directory: LedgerDirectory) -> None:
+        self._path = directory.lock
+        self._child: subprocess.Popen[str] | None = None
+
+    def hold(self, *_: Any) -> None:
+        """Take the lock and keep it."""
+        self._child = start_child("lock_holder.py", self._path)
+        assert self._child.stdout is not None
+        assert self._child.stdout.readline().startswith("held")
+
+    def let_go(self, *_: Any) -> None:
+        """Give the lock back, if it is held."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.communicate()
+            self._child = None
 
 
 def market(strategy: Any, side: str, quantity: str, name: str | None = None, **more: Any) -> Any:
