@@ -259,7 +259,7 @@ def test_the_gate_forgets_orders_that_are_closed() -> None:
 
     def trade(strategy: Any, world: World) -> None:
         parts = world.parts
-        watched = (parts.gate, parts.books, parts.watch, parts.rules, parts.standing, parts.denier, world.recorder)
+        watched = (parts.gate, parts.books, parts.watch, parts.rules, parts.standing, parts.denier)
         found[strategy.bars] = sizes(*watched) | {"reservations": len(book_of(world).reservations)}
         bracket(strategy, "1", 39_000)
         strategy.cancel_all_orders(strategy.config.instrument_id)
