@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -11,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from support.child import start_child
 from support.engine_lab import INSTRUMENT_ID
+from support.gate_desk import Holder
 from support.gate_lab import limited_spec, run_with_ledger
 from support.ledger_lab import directory_of, make_ledger
 from tc.durable import read_entries
@@ -42,25 +41,6 @@ def directory(tmp_path: Path) -> LedgerDirectory:
 
 def opened(directory: LedgerDirectory) -> Callable[[Any], dict[str, PositionLedger]]:
     return lambda rules: {"USDT": PositionLedger.load(directory, rules=rules, timeout_s=ORDER_PATH_TIMEOUT_S)}
-
-
-class Holder:
-    """Another process that holds the ledger's lock when it is told to."""
-
-    def __init__(self, directory: LedgerDirectory) -> None:
-        self._path = directory.lock
-        self._child: subprocess.Popen[str] | None = None
-
-    def hold(self, _strategy: Any = None) -> None:
-        self._child = start_child("lock_holder.py", self._path)
-        assert self._child.stdout is not None
-        assert self._child.stdout.readline().startswith("held")
-
-    def let_go(self, _strategy: Any = None) -> None:
-        if self._child is not None:
-            self._child.kill()
-            self._child.communicate()
-            self._child = None
 
 
 @pytest.fixture
