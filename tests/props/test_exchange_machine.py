@@ -155,6 +155,26 @@ class ExchangeMachine(RuleBasedStateMachine):
         if orders:
             self.exchange.amend(account, orders[pick % len(orders)], quantity, price, self.ts)
 
+    @rule(account=accounts, side=sides, quantity=quantities, distance=st.integers(1, 20), count=st.integers(1, 3))
+    def rest_reducers(self, account: str, side: str, quantity: Decimal, distance: int, count: int) -> None:
+        """Open a position and rest more reduce-only orders around it than it needs."""
+        self.exchange.submit(account, OrderRequest(BTC, self.new_id(), side, "MARKET", quantity), self.ts)
+        other, sign = ("SELL", 1) if side == "BUY" else ("BUY", -1)
+        price = self.exchange.state.markets[BTC].price + sign * distance * D("0.1")
+        for _ in range(count):
+            request = OrderRequest(BTC, self.new_id(), other, "LIMIT", quantity, price, reduce_only=True)
+            self.exchange.submit(account, request, self.ts)
+
+    @rule(account=accounts, share=st.integers(1, 9), step=st.integers(-30, 30))
+    def close_in_part(self, account: str, share: int, step: int) -> None:
+        """Close a part of a position by hand, then let the market run."""
+        market = self.exchange.state.markets[BTC]
+        held = self.exchange.state.accounts[account].position(BTC).quantity
+        quantity = (abs(held) * share / 10).quantize(D("0.001"))
+        side = "SELL" if held > 0 else "BUY"
+        self.exchange.submit(account, OrderRequest(BTC, self.new_id(), side, "MARKET", quantity), self.ts)
+        self.exchange.trade(BTC, market.price + step * D("0.1"), D(0), self.ts, is_buyer_maker=step < 0)
+
     @rule(account=accounts, pick=st.integers(0, 50))
     def cancel(self, account: str, pick: int) -> None:
         """Cancel any order that ever was."""
@@ -232,7 +252,7 @@ class ExchangeMachine(RuleBasedStateMachine):
 
 
 ExchangeMachine.TestCase.settings = settings(
-    max_examples=scaled(40, 600), stateful_step_count=scaled(40, 60), deadline=None
+    max_examples=scaled(60, 600), stateful_step_count=scaled(40, 60), deadline=None
 )
 
 
