@@ -94,13 +94,15 @@ class OrderArrived:
 
 @dataclass(frozen=True, slots=True)
 class OrderAmended:
-    """An order has another quantity or price."""
+    """An order has another quantity or price; `executed` and `cum_quote` are what it had done by then."""
 
     ts: int
     account: str
     order_id: int
     quantity: Decimal
     price: Decimal
+    executed: Decimal
+    cum_quote: Decimal
 
 
 @dataclass(frozen=True, slots=True)

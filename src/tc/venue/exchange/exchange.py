@@ -110,7 +110,8 @@ class Exchange:
             return order
         if order.terms.reduce_only:
             quantity = min(quantity, order.executed + closable(self.state.accounts[account], order))
-        self._core.emit(OrderAmended(ts, account, order.terms.order_id, quantity, price))
+        done = (order.executed, order.cum_quote)
+        self._core.emit(OrderAmended(ts, account, order.terms.order_id, quantity, price, *done))
         if order.has_arrived and market.would_take(order.terms.side, price):
             take(self._core, order, ts)
         return order
