@@ -36,7 +36,7 @@ class Hub:
         self._desk = desk
         self._faults = faults
         self._subscribers: dict[str, dict[str, set[Outbox]]] = {}  # symbol, then what of it
-        self._books: dict[str, market_message.Sides] = {}
+        self._books: dict[str, tuple[int, market_message.Sides]] = {}  # the last change of each, and its id
         desk.listen(self.tell)
 
     def tell(self, events: list[Event]) -> None:
@@ -136,14 +136,16 @@ class Hub:
         market = self._desk.state.markets[event.symbol]
         wanted = self._subscribers.get(event.symbol)
         if wanted:
-            before = self._books.get(event.symbol, ({}, {}))
+            before = self._books.get(event.symbol, (event.trade_id - 1, ({}, {})))
             for what, boxes in wanted.items():
                 message = self._message(what, event, before)
                 for box in boxes if message is not None else ():
                     self._deliver(box, event.symbol, what, message)
-        self._books[event.symbol] = book_sides(market)
+        sides = book_sides(market)
+        if event.symbol not in self._books or self._books[event.symbol][1] != sides:
+            self._books[event.symbol] = (event.trade_id, sides)
 
-    def _message(self, what: str, event: MarketMoved, before: market_message.Sides) -> Any:
+    def _message(self, what: str, event: MarketMoved, before: tuple[int, market_message.Sides]) -> Any:
         market = self._desk.state.markets[event.symbol]
         kind = what.partition("@")[0]
         if kind == "aggTrade":
@@ -151,7 +153,7 @@ class Hub:
         if kind == "bookTicker":
             return market_message.book_ticker(event, market)
         if kind == "depth":
-            return market_message.depth_update(event, market, before)
+            return market_message.depth_update(event, market, before[1], before[0])
         if kind in ("depth5", "depth10", "depth20"):
             return market_message.partial_depth(event, market, int(kind.removeprefix("depth")))
         if kind == "markPrice":

@@ -65,17 +65,22 @@ def mark_price(event: MarketMoved, symbol: Symbol) -> Message:
     }
 
 
-def depth_update(event: MarketMoved, market: Market, before: Sides) -> Message:
-    """Return what changed in the book since `before`; levels that are gone have size 0."""
+def depth_update(event: MarketMoved, market: Market, before: Sides, previous_id: int) -> Message | None:
+    """Return what changed in the book since `before`, the update with `previous_id`; None where nothing did.
+
+    Levels that are gone have size 0.
+    """
     bids, asks = (_changes(old, new, market.symbol) for old, new in zip(before, book_sides(market), strict=True))
+    if not bids and not asks:
+        return None
     return {
         "e": "depthUpdate",
         "E": event.ts,
         "T": event.ts,
         "s": market.symbol.name,
-        "U": event.trade_id,
+        "U": previous_id + 1,
         "u": event.trade_id,
-        "pu": event.trade_id - 1,
+        "pu": previous_id,
         "b": bids,
         "a": asks,
     }

@@ -1,0 +1,154 @@
+"""The engine's own, unmodified Binance adapter against the venue: what a real exchange must be able to answer."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.child import CHILDREN
+from support.sample import sampled
+from support.venue_process import SYMBOL, VenueProcess
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+
+WHOLE_DAY = (
+    "data", "buy", "sell", "rest_and_cancel", "modify_until_filled", "post_only_rejected", "immediate_or_cancel",
+    "fill_or_kill", "too_large", "cancel_all", "cancel_batch", "place_stop_and_cancel", "place_stop", "stop_filled",
+    "place_take_profit", "stop_filled", "place_trailing_stop", "stop_filled", "sell", "settle",
+)  # fmt: skip
+Act = Callable[[VenueProcess], Any]
+
+
+def run_plan(venue: VenueProcess, steps: tuple[str, ...], acts: dict[int, Act] | None = None) -> dict[str, Any]:
+    """Let a node walk through steps, acting on the venue before those in `acts` (by number); return what it saw."""
+    command = [sys.executable, str(CHILDREN / "venue_node.py"), str(venue.port), ",".join(steps)]
+    log = (venue.folder / "node.log").open("w")
+    with (
+        log,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=venue.environment()
+        ) as node,
+    ):
+        assert node.stdin is not None
+        assert node.stdout is not None
+        try:
+            for number, step in enumerate(steps):
+                line = node.stdout.readline()
+                assert line == f"step {step}\n", (venue.folder / "node.log").read_text()[-3000:]
+                (acts or {}).get(number, lambda _venue: None)(venue)
+                node.stdin.write("go\n")
+                node.stdin.flush()
+            line = node.stdout.readline()
+            assert line, (venue.folder / "node.log").read_text()[-3000:]
+            outcome: dict[str, Any] = json.loads(line)
+            return outcome
+        finally:
+            node.kill()
+
+
+def move(by: str) -> Act:
+    """Return an act that moves the price."""
+
+    def act(venue: VenueProcess) -> None:
+        price = Decimal(venue.truth(None)["markets"][SYMBOL]["price"])
+        venue.act("price", symbol=SYMBOL, price=str(price + Decimal(by)))
+
+    return act
+
+
+def assert_books_agree(outcome: dict[str, Any], venue: VenueProcess) -> None:
+    """The node's orders, fills, position and balance are the venue's, to the last digit."""
+    truth = venue.truth()
+    position = truth["positions"].get(SYMBOL, {"quantity": "0"})["quantity"]
+    assert Decimal(outcome["position"]) == Decimal(position)
+    assert Decimal(outcome["balance"].split()[0].replace("_", "")) == Decimal(truth["wallet"])
+    assert Counter(outcome["trade_ids"]) == Counter(str(fill["trade_id"]) for fill in truth["fills"])
+    executed: dict[str, Decimal] = {}
+    for fill in truth["fills"]:
+        name = fill["client_order_id"]
+        executed[name] = executed.get(name, Decimal(0)) + Decimal(fill["quantity"])
+    assert {name: Decimal(text) for name, text in outcome["filled"].items() if Decimal(text)} == executed
+    open_there = {one["client_order_id"] for one in truth["orders"] if one["status"] in ("NEW", "PARTIALLY_FILLED")}
+    open_there |= {one["client_algo_id"] for one in truth["algo_orders"] if one["status"] == "NEW"}
+    assert {
+        name for name, status in outcome["orders"].items() if status in ("ACCEPTED", "PARTIALLY_FILLED")
+    } == open_there
+
+
+def test_the_adapter_trades_every_order_type(tmp_path: Path) -> None:
+    """Bars, trades, quotes and book arrive; each kind of order is accepted, filled, modified, cancelled or refused."""
+    acts = {WHOLE_DAY.index("place_stop") + 1: move("-1500")}
+    acts[WHOLE_DAY.index("place_take_profit") + 1] = move("1500")
+    trailing = WHOLE_DAY.index("place_trailing_stop") + 1
+
+    def rise_and_fall(venue: VenueProcess) -> None:
+        move("1000")(venue)
+        move("-1000")(venue)
+
+    acts[trailing] = rise_and_fall
+    with VenueProcess(tmp_path, "--hold", "--speed", "240", "--partial-fill", "0.3") as venue:
+        acts[WHOLE_DAY.index("place_stop")] = lambda venue: (venue.act("feed", paused=True), buy_by_hand(venue))
+        outcome = run_plan(venue, WHOLE_DAY, acts)
+        assert outcome["first_bar"].startswith("BTCUSDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL,")
+        names = Counter(name for _, name, _ in outcome["events"])
+        for name in ("OrderAccepted", "OrderFilled", "OrderCanceled", "OrderUpdated", "OrderRejected", "OrderExpired"):
+            assert names[name] > 0, name
+        reasons = " ".join(reason for _, name, reason in outcome["events"] if name == "OrderRejected")
+        assert "-5022" in reasons
+        assert "-2019" in reasons
+        truth = venue.truth()
+        assert Counter(one["status"] for one in truth["algo_orders"]) == {"FINISHED": 3, "CANCELED": 1}
+        kinds = {one["kind"] for one in truth["algo_orders"]}
+        assert kinds == {"STOP_MARKET", "STOP", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"}
+        assert Decimal(truth["positions"][SYMBOL]["quantity"]) == Decimal(outcome["position"])
+        log = (tmp_path / "node.log").read_text()
+        assert "Traceback" not in log
+        assert "canary" not in log
+
+
+def buy_by_hand(venue: VenueProcess) -> None:
+    """Let a human buy enough for the stops that follow."""
+    venue.act("order", account="alpha", symbol=SYMBOL, side="BUY", type="MARKET", quantity="0.100")
+
+
+def test_the_adapter_and_the_venue_keep_the_same_books(tmp_path: Path) -> None:
+    """After a hundred orders, filled in parts, every fill, order, position and cent is on both sides."""
+    with VenueProcess(tmp_path, "--hold", "--speed", "240", "--partial-fill", "0.5") as venue:
+        steps = ("data", "buy", "rest", "hundred", "rest_and_cancel", "cancel_all", "rest", "settle")
+        outcome = run_plan(venue, steps)
+        assert_books_agree(outcome, venue)
+        assert len(outcome["trade_ids"]) > 101
+
+
+def _restart(venue: VenueProcess) -> None:
+    venue.kill()
+    venue.start()
+
+
+FAULTS: dict[str, Act] = {
+    "cut": lambda venue: venue.fault("cut"),
+    "close": lambda venue: venue.fault("close"),
+    "duplicate": lambda venue: venue.fault("duplicate", event="ORDER_TRADE_UPDATE", execution="TRADE", count=3),
+    "drop": lambda venue: venue.fault("drop", event="ORDER_TRADE_UPDATE", execution="TRADE"),
+    "lost_ack_cut": lambda venue: venue.fault("lost_ack", how="cut"),
+    "busy": lambda venue: venue.fault("http", method="POST", path="order", status=503, code=-1008, count=2),
+    "slow": lambda venue: venue.fault("latency", target="http", milliseconds=200),
+    "expired_key": lambda venue: venue.fault("expire_listen_key", account="alpha"),
+    "restart": _restart,
+}
+
+
+@pytest.mark.parametrize("name", sampled(sorted(FAULTS), 3))
+def test_the_adapter_converges_after_a_fault(tmp_path: Path, name: str) -> None:
+    """Whatever was lost, doubled or late: a flat account keeps the same orders, fills and cents on both sides."""
+    with VenueProcess(tmp_path, "--hold", "--speed", "240") as venue:
+        outcome = run_plan(venue, ("data", "buy", "sell", "buy", "sell", "settle"), {3: FAULTS[name]})
+        assert_books_agree(outcome, venue)
