@@ -117,10 +117,10 @@ class Feed:
 
     async def _wait(self, wall_ns: int) -> int:
         """Wait until a step is due and may be sent; return when it is, later where it was held up."""
-        while self.is_paused:
-            await self._sleep(PAUSE_POLL_S)
         left_ns = wall_ns - self._clock.monotonic_ns()
         await self._sleep(max(0, left_ns) / _NS)
+        while self.is_paused:
+            await self._sleep(PAUSE_POLL_S)
         since_ns = self._clock.monotonic_ns()
         while self._audience.is_behind():
             if self._clock.monotonic_ns() - since_ns > BEHIND_S_MAX * _NS:

@@ -2,7 +2,7 @@
 
 `venue_node.py PORT PLAN`: keys in NODE_KEY and NODE_SECRET; steps are separated by commas. Before each step
 `step NAME` is printed and a line awaited from standard input, so that the test can act on the venue meanwhile.
-At the end one JSON object on standard output; the engine's own log on standard error.
+At the end `outcome` and one JSON object; between these lines is what the engine logs.
 """
 
 from __future__ import annotations
@@ -61,6 +61,9 @@ class PlanStrategy(Strategy):
         self.subscribe_trade_ticks(IID)
         self.subscribe_quote_ticks(IID)
         self.subscribe_order_book_deltas(IID)
+
+    def on_stop(self) -> None:
+        """Leave everything as it is."""
 
     def on_bar(self, bar: Any) -> None:
         self.seen["bars"] += 1
@@ -316,5 +319,5 @@ async def main(port: int, steps: list[str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(main(int(sys.argv[1]), sys.argv[2].split(",")))), flush=True)
+    print("outcome", json.dumps(asyncio.run(main(int(sys.argv[1]), sys.argv[2].split(",")))), flush=True)
     os._exit(0)  # the engine leaves tasks behind that complain while the interpreter ends

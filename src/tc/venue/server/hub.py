@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from tc.venue.server.view import book_sides
 
 LISTEN_KEY_MS = 60 * 60 * 1_000
 STREAMS_MAX = 200
+FINISHED_DELAY_S = 0.1
 
 
 @dataclass(slots=True)
@@ -42,7 +44,12 @@ class Hub:
     def tell(self, events: list[Event]) -> None:
         """Queue everything that `events` mean to anybody."""
         for account, message in user_messages(events, self._desk.state):
-            self.tell_user(account, message)
+            if message["e"] == "ALGO_UPDATE" and message["o"]["X"] == "FINISHED":
+                # Another service says so on the exchange. Right behind the trade it would overtake it inside the
+                # adapter, which then makes up a fill of its own.
+                asyncio.get_running_loop().call_later(FINISHED_DELAY_S, self.tell_user, account, message)
+            else:
+                self.tell_user(account, message)
         for event in events:
             if isinstance(event, MarketMoved):
                 self._tell_market(event)
