@@ -41,6 +41,7 @@ from nautilus_trader.trading.strategy import Strategy
 
 IID = InstrumentId.from_str("BTCUSDT-PERP.BINANCE")
 DEADLINE_S = 20.0
+STREAMS = os.environ.get("NODE_STREAMS", "bars,trades,quotes,deltas").split(",")
 
 
 class PlanStrategy(Strategy):
@@ -58,9 +59,12 @@ class PlanStrategy(Strategy):
     def on_start(self) -> None:
         self.has_started = True
         self.subscribe_bars(BarType.from_str(f"{IID}-1-MINUTE-LAST-EXTERNAL"))
-        self.subscribe_trade_ticks(IID)
-        self.subscribe_quote_ticks(IID)
-        self.subscribe_order_book_deltas(IID)
+        if "trades" in STREAMS:
+            self.subscribe_trade_ticks(IID)
+        if "quotes" in STREAMS:
+            self.subscribe_quote_ticks(IID)
+        if "deltas" in STREAMS:
+            self.subscribe_order_book_deltas(IID)
 
     def on_stop(self) -> None:
         """Leave everything as it is."""
@@ -123,7 +127,7 @@ class Plan:
         await self.until(lambda: order.is_open, "an order was not accepted")
 
     async def data(self) -> None:
-        await self.until(lambda: all(self.strategy.seen.values()), f"no data of each kind: {self.strategy.seen}")
+        await self.until(lambda: all(self.strategy.seen[name] for name in STREAMS), f"no data of each kind: {self.strategy.seen}")
 
     async def buy(self) -> None:
         await self.market(OrderSide.BUY)
