@@ -127,7 +127,9 @@ class Plan:
         await self.until(lambda: order.is_open, "an order was not accepted")
 
     async def data(self) -> None:
-        await self.until(lambda: all(self.strategy.seen[name] for name in STREAMS), f"no data of each kind: {self.strategy.seen}")
+        await self.until(
+            lambda: all(self.strategy.seen[name] for name in STREAMS), f"no data of each kind: {self.strategy.seen}"
+        )
 
     async def buy(self) -> None:
         await self.market(OrderSide.BUY)
