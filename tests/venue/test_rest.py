@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 import time
 from urllib.parse import urlencode
 
@@ -168,6 +170,15 @@ def test_keys_never_leave_the_process(venue: VenueProcess) -> None:
     assert "canary" not in command
     assert (venue.state / "control.token").read_text().strip() not in command
     assert (venue.state / "control.token").stat().st_mode & 0o777 == 0o600
+
+
+def test_it_listens_on_one_address_alone(venue: VenueProcess) -> None:
+    """127.0.0.1 and no other address of this machine, for both ports."""
+    for port in (venue.port, venue.control_port):
+        with socket.socket() as other:
+            assert other.connect_ex(("127.0.0.1", port)) == 0
+        with socket.socket() as other:
+            assert other.connect_ex(("127.0.0.2", port)) == errno.ECONNREFUSED
 
 
 def test_the_control_port_wants_its_token(venue: VenueProcess) -> None:

@@ -21,6 +21,7 @@ from tc.errors import BusyError, InputError, StorageError
 from tc.venue.account_file import read_secret_file
 from tc.venue.bar_source import BarSource
 from tc.venue.desk import Desk
+from tc.venue.exchange.event import CountdownSet, Event, OrderAccepted
 from tc.venue.exchange.exchange import Exchange
 from tc.venue.exchange.market import Rules
 from tc.venue.feed import Feed, Pace
@@ -37,7 +38,7 @@ from tc.venue.setting import AccountSetting, SymbolSetting
 HOST = "127.0.0.1"
 TOKEN_FILE = "control.token"  # noqa: S105 - the name of the file, not what is in it
 SYNC_S = 0.5
-TIMER_S_MAX = 0.2
+TIMER_S_MAX = 1.0
 SHUTDOWN_S = 2.0
 
 Times = Literal["data", "live"]
@@ -67,10 +68,12 @@ class Venue:
         self._journal = journal
         self._clock = clock
         self._stop = asyncio.Event()
+        self._has_deadline = asyncio.Event()
         self._fault: StorageError | None = None
         self.was_interrupted = False
         self.token_file = setting.state / TOKEN_FILE
         self._site, self._feed = _assemble(setting, journal, clock)
+        self._site.desk.listen(self._look_for_deadline)
         self._door = Door(self._site, Keyring(setting.accounts), self._on_fault)
         self._control = Control(self._door, self._feed, _token(self.token_file), self._on_fault)
 
@@ -112,16 +115,21 @@ class Venue:
     async def _time(self) -> None:
         desk = self._site.desk
         while True:
+            self._has_deadline.clear()
             now_ms = desk.now_ms()
             deadline_ms = desk.exchange.next_deadline()
             if deadline_ms is not None and deadline_ms <= now_ms:
                 desk.exchange.advance(now_ms)
                 desk.commit()
+                continue
             self._site.hub.expire_keys(now_ms)
-            wait_s = TIMER_S_MAX
-            if self._setting.rules.latency_ms:
-                wait_s = 0.001  # an order may come at any time and wants to arrive in time
-            await asyncio.sleep(wait_s)
+            wait_s = TIMER_S_MAX if deadline_ms is None else min(TIMER_S_MAX, (deadline_ms - now_ms) / 1_000)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._has_deadline.wait(), wait_s)
+
+    def _look_for_deadline(self, events: list[Event]) -> None:
+        if any(isinstance(event, OrderAccepted | CountdownSet) for event in events):
+            self._has_deadline.set()
 
     async def _sync(self) -> None:
         while True:

@@ -65,7 +65,7 @@ class Door:
             response = await _fail(request, fault)
             if response is not None:
                 return response
-        body = (await request.read()).decode() if request.can_read_body else ""
+        body = (await request.read()).decode(errors="replace") if request.can_read_body else ""
         response = self._respond(request, body)
         fault = faults.request(request.method, request.path, after=True)
         if fault is not None:

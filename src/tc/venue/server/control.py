@@ -23,7 +23,6 @@ from tc.venue.server.control_fault import FAULTS
 from tc.venue.server.control_input import Bad, Wishes
 
 _encode = msgspec.json.Encoder().encode
-_SCHEME = "Bearer "
 
 
 class Control:
@@ -32,7 +31,7 @@ class Control:
     def __init__(self, door: Door, feed: Feed, token: str, on_fault: Callable[[StorageError], None]) -> None:
         self.door = door
         self.feed = feed
-        self._token = token.encode()
+        self._authorization = f"Bearer {token}".encode()
         self._on_fault = on_fault
 
     def app(self) -> web.Application:
@@ -48,8 +47,8 @@ class Control:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
-        given = request.headers.get("Authorization", "")
-        if not hmac.compare_digest(given.removeprefix(_SCHEME).encode(), self._token):
+        given = request.headers.get("Authorization", "").encode(errors="replace")
+        if not hmac.compare_digest(given, self._authorization):
             return _json({"error": "expected the header Authorization: Bearer with the control token"}, 401)
         try:
             response: web.StreamResponse = await handler(request)
