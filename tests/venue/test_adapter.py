@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
@@ -30,6 +31,8 @@ Act = Callable[[VenueProcess], Any]
 def run_plan(venue: VenueProcess, steps: tuple[str, ...], acts: dict[int, Act] | None = None) -> dict[str, Any]:
     """Let a node walk through steps, acting on the venue before those in `acts` (by number); return what it saw."""
     command = [sys.executable, str(CHILDREN / "venue_node.py"), str(venue.port), ",".join(steps)]
+    found = venue.folder / "outcome.json"
+    command.append(str(found))
     log = venue.folder / "node.log"
     with (
         log.open("w") as errors,
@@ -40,25 +43,27 @@ def run_plan(venue: VenueProcess, steps: tuple[str, ...], acts: dict[int, Act] |
         assert node.stdin is not None
         try:
             for number, step in enumerate(steps):
-                assert said(node, log, "step") == step
+                wait_for(node, log, step)
                 (acts or {}).get(number, lambda _venue: None)(venue)
                 node.stdin.write("go\n")
                 node.stdin.flush()
-            outcome: dict[str, Any] = json.loads(said(node, log, "outcome"))
+            wait_for(node, log, None)
+            outcome: dict[str, Any] = json.loads(found.read_text())
             return outcome
         finally:
             node.kill()
 
 
-def said(node: subprocess.Popen[str], log: Path, word: str) -> str:
-    """Return what the node says behind `word`; the engine's own log on standard output goes where its errors are."""
+def wait_for(node: subprocess.Popen[str], log: Path, step: str | None) -> None:
+    """Read until the node is at a step, or at its end; what else it prints is the engine's log and goes there."""
     assert node.stdout is not None
     for line in node.stdout:
-        if line.startswith(f"{word} "):
-            return line.removeprefix(f"{word} ").rstrip()
+        if line.startswith("step "):
+            assert line == f"step {step}\n"
+            return
         with log.open("a") as file:
             file.write(line)
-    raise AssertionError(f"the node ended without {word}: {log.read_text()[-3000:]}")
+    assert step is None, f"the node ended before {step}: {log.read_text()[-3000:]}"
 
 
 def move(by: str) -> Act:
@@ -140,7 +145,29 @@ def _restart(venue: VenueProcess) -> None:
     venue.start()
 
 
+def _for_two_seconds(kind: str, target: str) -> Act:
+    def act(venue: VenueProcess) -> None:
+        venue.fault(kind, target=target)
+        threading.Timer(2.0, lambda: venue.fault(kind, target=target, on=False)).start()
+
+    return act
+
+
+def _refuse_sockets(venue: VenueProcess) -> None:
+    _for_two_seconds("refuse", "user")(venue)
+    venue.fault("cut", target="user")
+
+
 FAULTS: dict[str, Act] = {
+    "lost_ack_503": lambda venue: venue.fault("lost_ack", how="503"),
+    "lost_ack_hang": lambda venue: venue.fault("lost_ack", how="hang", hang_s=3),
+    "reorder": lambda venue: venue.fault("reorder", count=2),
+    "late": lambda venue: venue.fault("latency", target="user", milliseconds=500),
+    "bad_gateway": lambda venue: venue.fault("http", method="POST", path="order", status=502, html=True),
+    "reject": lambda venue: venue.fault("reject"),
+    "stall": _for_two_seconds("stall", "user"),
+    "refuse": _refuse_sockets,
+    "market_cut": lambda venue: venue.fault("cut", target="market"),
     "cut": lambda venue: venue.fault("cut"),
     "close": lambda venue: venue.fault("close"),
     "duplicate": lambda venue: venue.fault("duplicate", event="ORDER_TRADE_UPDATE", execution="TRADE", count=3),
@@ -163,3 +190,27 @@ def test_the_adapter_converges_after_a_fault(tmp_path: Path, name: str) -> None:
         steps = ("data", "buy", "sell", "buy", "sell", "settle", "buy", "sell", "settle")
         outcome = run_plan(venue, steps, {3: FAULTS[name]})
         assert_books_agree(outcome, venue)
+
+
+CUT_WHILE_LONG = ("data", "buy", "settle", "settle", "buy", "settle")
+
+
+def test_the_adapter_invents_fills_when_its_stream_reconnects(tmp_path: Path) -> None:
+    """Known defect of the engine's 1.231.0: with a position open it asks twice for the same symbol's fills.
+
+    The engine takes the second report for a fill too many and invents one against it: its books hold fills that the
+    venue's do not, and may end flat while the venue is long.
+    """
+    with VenueProcess(tmp_path, "--hold", "--speed", "240") as venue:
+        outcome = run_plan(venue, CUT_WHILE_LONG, {2: FAULTS["cut"]})
+        invented = set(outcome["trade_ids"]) - {str(fill["trade_id"]) for fill in venue.truth()["fills"]}
+        assert invented
+
+
+def test_the_corrected_adapter_invents_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked once for each symbol, the same cut leaves the same books on both sides."""
+    monkeypatch.setenv("NODE_CORRECTED", "1")
+    with VenueProcess(tmp_path, "--hold", "--speed", "240") as venue:
+        outcome = run_plan(venue, CUT_WHILE_LONG, {2: FAULTS["cut"]})
+        assert_books_agree(outcome, venue)
+        assert len(outcome["trade_ids"]) == 2

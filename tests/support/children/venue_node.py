@@ -1,8 +1,9 @@
 """A live node on the engine's own Binance adapter, against a loopback venue: walks a plan, prints what it saw.
 
-`venue_node.py PORT PLAN`: keys in NODE_KEY and NODE_SECRET; steps are separated by commas. Before each step
+`venue_node.py PORT PLAN OUTCOME`: keys in NODE_KEY and NODE_SECRET; NODE_CORRECTED corrects the
+adapter's double reports; steps are separated by commas. Before each step
 `step NAME` is printed and a line awaited from standard input, so that the test can act on the venue meanwhile.
-At the end `outcome` and one JSON object; between these lines is what the engine logs.
+At the end one JSON object is in the file OUTCOME. Between these lines is what the engine logs.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from nautilus_trader.adapters.binance import (
@@ -25,6 +27,8 @@ from nautilus_trader.adapters.binance import (
     BinanceLiveDataClientFactory,
     BinanceLiveExecClientFactory,
 )
+from nautilus_trader.adapters.binance.common.symbol import BinanceSymbol
+from nautilus_trader.adapters.binance.futures.execution import BinanceFuturesExecutionClient
 from nautilus_trader.config import (
     LiveExecEngineConfig,
     LiveRiskEngineConfig,
@@ -246,6 +250,14 @@ class Plan:
         await asyncio.sleep(float(os.environ.get("NODE_SETTLE_S", "1")))
 
 
+def correct_double_reports() -> None:
+    """Let the adapter name each active symbol once: its cache says BTCUSDT-PERP where the venue says BTCUSDT."""
+    named_twice = BinanceFuturesExecutionClient._get_cache_active_symbols
+    BinanceFuturesExecutionClient._get_cache_active_symbols = lambda client: {
+        str(BinanceSymbol(symbol)) for symbol in named_twice(client)
+    }
+
+
 def make_node(port: int, strategy: PlanStrategy) -> TradingNode:
     http, ws = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"
     common: dict[str, Any] = {
@@ -304,7 +316,7 @@ async def main(port: int, steps: list[str]) -> dict[str, Any]:
     plan = Plan(strategy)
     await plan.until(lambda: strategy.has_started, "the strategy did not start")
     for step in steps:
-        print(f"step {step}", flush=True)
+        os.write(1, f"\nstep {step}\n".encode())  # at once: the engine's logger writes from a thread of its own
         await asyncio.to_thread(sys.stdin.readline)
         await getattr(plan, step)()
     outcome = {
@@ -325,5 +337,8 @@ async def main(port: int, steps: list[str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print("outcome", json.dumps(asyncio.run(main(int(sys.argv[1]), sys.argv[2].split(",")))), flush=True)
+    if os.environ.get("NODE_CORRECTED"):
+        correct_double_reports()
+    found = asyncio.run(main(int(sys.argv[1]), sys.argv[2].split(",")))
+    Path(sys.argv[3]).write_text(json.dumps(found))
     os._exit(0)  # the engine leaves tasks behind that complain while the interpreter ends
