@@ -199,6 +199,16 @@ def test_a_second_venue_on_the_same_state_is_refused(tmp_path: Path) -> None:
         assert other.stop() == 4
 
 
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    """The second venue on a port exits 4 and says which port it was."""
+    with VenueProcess(tmp_path, "--hold") as venue:
+        other = VenueProcess(tmp_path / "other", "--hold")
+        other.port = venue.port
+        with pytest.raises(AssertionError, match=f"port {venue.port} of 127.0.0.1"):
+            other.start()
+        assert other.stop() == 4
+
+
 def test_it_ends_cleanly_when_asked(tmp_path: Path) -> None:
     """SIGTERM exits 0 with a close frame for everybody, SIGINT exits 130."""
     with VenueProcess(tmp_path, "--hold") as venue, venue.user_stream() as stream:

@@ -82,7 +82,9 @@ class Door:
         if route is None:
             result = _NO_ROUTE
         else:
-            admission = self._limiter.admit(api_key or "public", route.weight, route.orders, now_ms)
+            known = self._keyring.known(api_key)
+            client = "public" if isinstance(known, Refusal) else known.name
+            admission = self._limiter.admit(client, route.weight, route.orders, now_ms)
             headers = admission.headers
             result = admission.refusal or self._handle(route, api_key, signed, now_ms)
         if isinstance(result, Refusal):

@@ -47,7 +47,7 @@ class Admission:
 
 
 class RateLimiter:
-    """Counts by client: its API key, or `public` without one, since every client here has the same address."""
+    """Counts by client: its account, or `public` without one, since every client here has the same address."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
