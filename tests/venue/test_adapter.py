@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -189,6 +190,30 @@ def test_the_adapter_converges_after_a_fault(tmp_path: Path, name: str) -> None:
     with VenueProcess(tmp_path, "--hold", "--speed", "240") as venue:
         steps = ("data", "buy", "sell", "buy", "sell", "settle", "buy", "sell", "settle")
         outcome = run_plan(venue, steps, {3: FAULTS[name]})
+        assert_books_agree(outcome, venue)
+
+
+def combination(seed: int) -> tuple[tuple[str, ...], dict[int, Act], str]:
+    """Return a seeded plan, two or three faults at seeded steps of it, and their names."""
+    random = Random(seed)
+    steps = ["data", *random.choices(("buy", "sell", "rest_and_cancel"), k=8)]
+    places = random.sample(range(1, 9), random.choice((2, 3)))
+    names = [random.choice(sorted(FAULTS)) for _ in places]
+    acts = {place: FAULTS[name] for place, name in zip(places, names, strict=True)}
+    return (*steps, "calm", "buy", "sell", "settle"), acts, " ".join(names)
+
+
+@pytest.mark.parametrize("seed", sampled(range(200), 2))
+def test_the_corrected_adapter_converges_after_combinations(
+    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two or three faults while positions are open: once it is calm the books are the same on both sides."""
+    monkeypatch.setenv("NODE_CORRECTED", "1")
+    steps, acts, names = combination(seed)
+    acts[steps.index("calm")] = lambda venue: venue.fault("clear")
+    with VenueProcess(tmp_path, "--hold", "--speed", "240") as venue:
+        print(f"seed {seed}: {names}")
+        outcome = run_plan(venue, steps, acts)
         assert_books_agree(outcome, venue)
 
 

@@ -16,6 +16,7 @@ from tc.venue.desk import Desk
 from tc.venue.exchange.export import export_state
 from tc.venue.exchange.order import ALGO_TYPES, ORDER_TYPES, TIMES_IN_FORCE
 from tc.venue.exchange.refusal import Refusal
+from tc.venue.history import RelayedHistory
 from tc.venue.server.app import ROUTES
 from tc.venue.server.call import Call, Site, answer
 from tc.venue.server.fault import FaultBook
@@ -99,7 +100,7 @@ def test_any_request_is_answered_or_refused(made: list[tuple[tuple[str, str], di
     lab = Lab(partial_fill=D("0.5"))
     desk = Desk(lab.exchange, Nowhere(), SYSTEM_CLOCK)
     faults = FaultBook()
-    site = Site(desk, Hub(desk, faults), faults, {}, {}, Limits())
+    site = Site(desk, Hub(desk, faults), faults, {name: RelayedHistory("1m") for name in desk.state.markets}, Limits())
     for route, words in made:
         result = answer(ROUTES[route], Call(site, OWNER, Parameters(words), lab.now()))
         assert isinstance(result, Refusal) or json.dumps(result)

@@ -6,13 +6,16 @@ import json
 import sys
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from tc.cli.options import RuntimeRoot
 from tc.errors import InputError
 from tc.store.roots import Roots
+
+if TYPE_CHECKING:
+    from tc.venue.relay import Upstream as UpstreamSetting
 
 app = typer.Typer(help="A loopback exchange that speaks Binance USDT-M.", no_args_is_help=True)
 
@@ -27,6 +30,13 @@ Accounts = Annotated[Path, typer.Option("--accounts", help="YAML file that names
 State = Annotated[Path, typer.Option("--state", help="Directory of this venue's journal and control token.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=PORT_MAX, help="Port of the exchange; 0 takes a free one.")]
 ControlPort = Annotated[int, typer.Option("--control-port", min=0, max=PORT_MAX, help="Port of faults and truth.")]
+
+Upstream = Annotated[
+    str | None, typer.Option("--upstream", help="Pass this market through, keyless: http(s)://HOST[:PORT].")
+]
+UpstreamStream = Annotated[
+    str | None, typer.Option("--upstream-stream", help="Its streams.", show_default="the same with ws(s)")
+]
 
 
 @app.callback()
@@ -51,6 +61,9 @@ def serve(
         Literal["data", "live"], typer.Option("--times", help="Stamps of bars: their own, or now.")
     ] = "data",
     hold: Annotated[bool, typer.Option("--hold", help="Play no bar before somebody subscribes.")] = False,
+    upstream: Upstream = None,
+    upstream_stream: UpstreamStream = None,
+    interval: Annotated[str, typer.Option("--interval", help="With --upstream: of the bars passed through.")] = "1m",
     no_limits: Annotated[
         bool, typer.Option("--no-limits", help="Count requests, but never answer 429 or 418.")
     ] = False,
@@ -65,7 +78,11 @@ def serve(
     from tc.venue.server.rate_limit import UNLIMITED, Limits
     from tc.venue.setting import SPEED_MAX, SPEED_MIN, parse_symbol
 
-    symbols = [parse_symbol(text) for text in symbol]
+    through = _upstream(upstream, upstream_stream, interval)
+    pace = Pace(_number("--speed", speed, SPEED_MIN, SPEED_MAX), ticks, hold)
+    if through is not None and (hold or times != "data" or pace.speed != 1):
+        raise InputError("--speed, --hold and --times are about datasets; leave them out with --upstream")
+    symbols = [parse_symbol(text, has_dataset=through is None) for text in symbol]
     if len({one.name for one in symbols}) != len(symbols):
         raise InputError("--symbol names the same symbol twice; give each once")
     setting = VenueSetting(
@@ -73,7 +90,7 @@ def serve(
         runtime_root=Roots.of(None, runtime_root).runtime,
         symbols=symbols,
         accounts=read_accounts(accounts),
-        pace=Pace(_number("--speed", speed, SPEED_MIN, SPEED_MAX), ticks, hold),
+        pace=pace,
         rules=Rules(
             seed=seed,
             latency_ms=latency_ms,
@@ -84,9 +101,24 @@ def serve(
         port=port,
         control_port=control_port,
         times=times,
+        upstream=through,
     )
     if serve_venue(setting, _announce):
         raise typer.Exit(EXIT_INTERRUPTED)
+
+
+def _upstream(rest: str | None, stream: str | None, interval: str) -> UpstreamSetting | None:
+    from tc.venue.relay import Upstream as Setting
+
+    if rest is None:
+        if stream is not None:
+            raise InputError("--upstream-stream was given without --upstream; give both")
+        return None
+    rest = rest.rstrip("/")
+    stream = (stream or f"ws{rest.removeprefix('http')}").rstrip("/")
+    if not rest.startswith(("http://", "https://")) or not stream.startswith(("ws://", "wss://")):
+        raise InputError(f"--upstream was {rest!r} with streams at {stream!r}, expected http(s):// and ws(s)://")
+    return Setting(rest, stream, interval)
 
 
 def _announce(facts: dict[str, object]) -> None:

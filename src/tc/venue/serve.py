@@ -25,7 +25,9 @@ from tc.venue.exchange.event import CountdownSet, Event, OrderAccepted
 from tc.venue.exchange.exchange import Exchange
 from tc.venue.exchange.market import Rules
 from tc.venue.feed import Feed, Pace
+from tc.venue.history import DatasetHistory, RelayedHistory
 from tc.venue.persistence import VenueJournal
+from tc.venue.relay import Listing, Player, Relay, Upstream, fetch_listings
 from tc.venue.server.app import Door
 from tc.venue.server.call import Site
 from tc.venue.server.control import Control
@@ -46,7 +48,10 @@ Times = Literal["data", "live"]
 
 @dataclass(frozen=True)
 class VenueSetting:
-    """All that a venue is started with. Port 0 is any free port; with `times` live bars are stamped as of now."""
+    """All that a venue is started with. Port 0 is any free port; with `times` live bars are stamped as of now.
+
+    With `upstream` another market is passed through, and no dataset is read.
+    """
 
     state: Path
     runtime_root: Path
@@ -58,12 +63,13 @@ class VenueSetting:
     port: int = 0
     control_port: int = 0
     times: Times = "data"
+    upstream: Upstream | None = None
 
 
 class Venue:
     """One running venue; `run` returns when it was told to stop."""
 
-    def __init__(self, setting: VenueSetting, journal: VenueJournal, clock: Clock) -> None:
+    def __init__(self, setting: VenueSetting, journal: VenueJournal, listings: Sequence[Listing], clock: Clock) -> None:
         self._setting = setting
         self._journal = journal
         self._clock = clock
@@ -72,7 +78,7 @@ class Venue:
         self._fault: StorageError | None = None
         self.was_interrupted = False
         self.token_file = setting.state / TOKEN_FILE
-        self._site, self._feed = _assemble(setting, journal, clock)
+        self._site, self._feed = _assemble(setting, journal, listings, clock)
         self._site.desk.listen(self._look_for_deadline)
         self._door = Door(self._site, Keyring(setting.accounts), self._on_fault)
         self._control = Control(self._door, self._feed, _token(self.token_file), self._on_fault)
@@ -149,45 +155,61 @@ def serve(setting: VenueSetting, announce: Callable[[dict[str, Any]], None], *, 
     """Run a venue to its end; return whether it was ended by Ctrl-C rather than by request.
 
     Raises:
-        InputError: a dataset is not there or does not fit.
+        InputError: a dataset is not there or does not fit, or the market to pass through does not answer.
         BusyError: another venue has the state directory or a port.
         StorageError: the disk failed, or the state on it is damaged.
     """
+    listings = fetch_listings(setting.upstream, list(setting.symbols)) if setting.upstream else []
 
     async def main() -> bool:
         with VenueJournal.open(setting.state, clock=clock) as journal:
-            venue = Venue(setting, journal, clock)
+            venue = Venue(setting, journal, listings, clock)
             await venue.run(announce)
             return venue.was_interrupted
 
     return asyncio.run(main())
 
 
-def _assemble(setting: VenueSetting, journal: VenueJournal, clock: Clock) -> tuple[Site, Feed]:
+def _assemble(
+    setting: VenueSetting, journal: VenueJournal, listings: Sequence[Listing], clock: Clock
+) -> tuple[Site, Player]:
     desk = Desk(Exchange(setting.rules, journal.state), journal, clock)
-    store = DatasetStore(setting.runtime_root)
-    sources: dict[str, BarSource] = {}
-    now_ms = desk.now_ms()
-    for wanted in setting.symbols:
-        dataset = store.load(wanted.dataset)
-        symbol = wanted.symbol(dataset.info.price_precision)
-        sources[symbol.name] = BarSource(dataset, symbol)
-        desk.exchange.list_symbol(symbol, now_ms)
-    unknown = sorted(set(desk.state.markets) - set(sources))
+    sources = {} if setting.upstream else _sources(setting)
+    symbols = [listing.symbol for listing in listings] or [source.symbol for source in sources.values()]
+    for symbol in symbols:
+        desk.exchange.list_symbol(symbol, desk.now_ms())
+    unknown = sorted(set(desk.state.markets) - {symbol.name for symbol in symbols})
     if unknown:
         raise InputError(
             f"{setting.state} has a market in {unknown[0]}, but no --symbol {unknown[0]} was given; give it"
         )
     for account in setting.accounts:
-        desk.exchange.open_account(account.name, account.deposit, now_ms)
+        desk.exchange.open_account(account.name, account.deposit, desk.now_ms())
     desk.commit()
     faults = FaultBook()
     hub = Hub(desk, faults)
+    if setting.upstream:
+        relayed = {symbol.name: RelayedHistory(setting.upstream.interval) for symbol in symbols}
+        relay = Relay(desk, hub, setting.upstream, relayed)
+        relay.open_markets(list(listings))
+        return Site(desk, hub, faults, relayed, setting.limits), relay
     offsets_ns = _offsets(sources, desk, clock) if setting.times == "live" else {}
-    site = Site(desk, hub, faults, sources, offsets_ns, setting.limits)
+    played = {
+        name: DatasetHistory(source, desk.state.markets[name], offsets_ns.get(name, 0))
+        for name, source in sources.items()
+    }
     feed = Feed(desk, hub, sources, offsets_ns, setting.pace, asyncio.sleep)
     feed.open_markets()
-    return site, feed
+    return Site(desk, hub, faults, played, setting.limits), feed
+
+
+def _sources(setting: VenueSetting) -> dict[str, BarSource]:
+    store = DatasetStore(setting.runtime_root)
+    sources: dict[str, BarSource] = {}
+    for wanted in setting.symbols:
+        dataset = store.load(wanted.dataset)
+        sources[wanted.name] = BarSource(dataset, wanted.symbol(dataset.info.price_precision))
+    return sources
 
 
 def _offsets(sources: Mapping[str, BarSource], desk: Desk, clock: Clock) -> dict[str, int]:

@@ -66,11 +66,16 @@ class AccountSetting:
     can_withdraw: bool
 
 
-def parse_symbol(text: str) -> SymbolSetting:
-    """Return `BTCUSDT=dataset,lot=0.001,…` as a setting; raise InputError with what is wrong."""
+def parse_symbol(text: str, *, has_dataset: bool = True) -> SymbolSetting:
+    """Return `BTCUSDT=dataset,lot=0.001,…` as a setting; raise InputError with what is wrong.
+
+    Without `has_dataset` the symbol stands alone, as `BTCUSDT,maker=0`.
+    """
     head, *pairs = text.split(",")
     name, equals, dataset = head.partition("=")
-    if not equals or not _SYMBOL.fullmatch(name) or not dataset:
+    if not has_dataset and equals:
+        raise InputError(f"--symbol was {text!r}, but with --upstream there is no dataset; give {name} alone")
+    if not _SYMBOL.fullmatch(name) or (has_dataset and not dataset):
         raise InputError(f"--symbol was {text!r}, expected SYMBOL=DATASET such as BTCUSDT=btc-2022")
     allowed = {*_DEFAULTS, "tick", "min_quantity"}
     filters: dict[str, Decimal] = {}

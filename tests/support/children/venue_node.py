@@ -128,7 +128,7 @@ class Plan:
         await self.until(lambda: order.is_closed, "an order did not end")
 
     async def open(self, order: Any) -> None:
-        await self.until(lambda: order.is_open, "an order was not accepted")
+        await self.until(lambda: order.is_open or order.is_closed, "an order was not answered")
 
     async def data(self) -> None:
         await self.until(
@@ -245,6 +245,10 @@ class Plan:
     async def hundred(self) -> None:
         for number in range(100):
             await self.market(OrderSide.BUY if number % 2 == 0 else OrderSide.SELL)
+
+    async def calm(self) -> None:
+        """Give the engine's own checks the time they need: they run every two to three seconds."""
+        await asyncio.sleep(10)
 
     async def settle(self) -> None:
         await asyncio.sleep(float(os.environ.get("NODE_SETTLE_S", "1")))

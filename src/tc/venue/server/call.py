@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tc.venue.bar_source import BarSource
 from tc.venue.desk import Desk
 from tc.venue.exchange import refusal
 from tc.venue.exchange.account import Account
@@ -14,6 +13,7 @@ from tc.venue.exchange.exchange import Exchange
 from tc.venue.exchange.market import Market
 from tc.venue.exchange.refusal import Refusal
 from tc.venue.exchange.state import State
+from tc.venue.history import History
 from tc.venue.server.fault import FaultBook
 from tc.venue.server.hub import Hub
 from tc.venue.server.parameter import Parameters, Refused
@@ -25,13 +25,12 @@ Security = Literal["none", "key", "signed"]
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The parts of a running venue. `offsets_ns` says how much later than its dataset a symbol's bars are stamped."""
+    """The parts of a running venue."""
 
     desk: Desk
     hub: Hub
     faults: FaultBook
-    sources: Mapping[str, BarSource]
-    offsets_ns: Mapping[str, int]
+    histories: Mapping[str, History]
     limits: Limits
 
 

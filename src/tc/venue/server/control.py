@@ -16,7 +16,7 @@ from aiohttp import web
 from tc.errors import StorageError
 from tc.venue.exchange.export import export_account, export_state
 from tc.venue.exchange.refusal import Refusal
-from tc.venue.feed import Feed
+from tc.venue.relay import Player
 from tc.venue.server.app import Door
 from tc.venue.server.control_action import ACTIONS
 from tc.venue.server.control_fault import FAULTS
@@ -28,7 +28,7 @@ _encode = msgspec.json.Encoder().encode
 class Control:
     """Serves the control port beside `door`."""
 
-    def __init__(self, door: Door, feed: Feed, token: str, on_fault: Callable[[StorageError], None]) -> None:
+    def __init__(self, door: Door, feed: Player, token: str, on_fault: Callable[[StorageError], None]) -> None:
         self.door = door
         self.feed = feed
         self._authorization = f"Bearer {token}".encode()

@@ -10,7 +10,7 @@ from tc.venue.exchange.exchange import Exchange
 from tc.venue.exchange.order import Order
 from tc.venue.exchange.refusal import Refusal
 from tc.venue.exchange.symbol import is_multiple
-from tc.venue.feed import Feed
+from tc.venue.relay import Player
 from tc.venue.server.call import Site
 from tc.venue.server.control_input import Bad, Wishes
 from tc.venue.server.order_route import find_order, read_order
@@ -18,10 +18,10 @@ from tc.venue.server.parameter import Parameters, Refused
 from tc.venue.server.view import order_view
 
 Result = dict[str, Any] | Refusal
-Action = Callable[[Site, Feed, Wishes], Result]
+Action = Callable[[Site, Player, Wishes], Result]
 
 
-def _fill(site: Site, _feed: Feed, wishes: Wishes) -> Result:
+def _fill(site: Site, _feed: Player, wishes: Wishes) -> Result:
     account = wishes.choice("account", site.desk.state.accounts)
     order = _order(site, account, wishes.words(), ("quantity", "price"))
     if isinstance(order, Refusal):
@@ -35,7 +35,7 @@ def _fill(site: Site, _feed: Feed, wishes: Wishes) -> Result:
     return {"executed": format(done, "f"), "status": found.status}
 
 
-def _manual_order(site: Site, _feed: Feed, wishes: Wishes) -> Result:
+def _manual_order(site: Site, _feed: Player, wishes: Wishes) -> Result:
     account = wishes.choice("account", site.desk.state.accounts)
     fallback = f"manual-{site.desk.state.last_order_id + 1}"
     try:
@@ -46,7 +46,7 @@ def _manual_order(site: Site, _feed: Feed, wishes: Wishes) -> Result:
     return order if isinstance(order, Refusal) else order_view(order, _market(site, order).symbol)
 
 
-def _manual_cancel(site: Site, _feed: Feed, wishes: Wishes) -> Result:
+def _manual_cancel(site: Site, _feed: Player, wishes: Wishes) -> Result:
     account = wishes.choice("account", site.desk.state.accounts)
     order = _order(site, account, wishes.words(), ())
     if isinstance(order, Refusal):
@@ -55,7 +55,7 @@ def _manual_cancel(site: Site, _feed: Feed, wishes: Wishes) -> Result:
     return result if isinstance(result, Refusal) else order_view(result, _market(site, result).symbol)
 
 
-def _price(site: Site, _feed: Feed, wishes: Wishes) -> Result:
+def _price(site: Site, _feed: Player, wishes: Wishes) -> Result:
     name, price = wishes.choice("symbol", site.desk.state.markets), wishes.decimal("price")
     wishes.done()
     market = site.desk.state.markets[name]
@@ -66,21 +66,21 @@ def _price(site: Site, _feed: Feed, wishes: Wishes) -> Result:
     return {"bid": format(market.bid, "f"), "ask": format(market.ask, "f")}
 
 
-def _fund(site: Site, _feed: Feed, wishes: Wishes) -> Result:
+def _fund(site: Site, _feed: Player, wishes: Wishes) -> Result:
     name, rate = wishes.choice("symbol", site.desk.state.markets), wishes.decimal("rate")
     wishes.done()
     site.desk.exchange.fund(name, rate, site.desk.now_ms())
     return {"rate": format(rate, "f")}
 
 
-def _transfer(site: Site, _feed: Feed, wishes: Wishes) -> Result:
+def _transfer(site: Site, _feed: Player, wishes: Wishes) -> Result:
     account, amount = wishes.choice("account", site.desk.state.accounts), wishes.decimal("amount")
     wishes.done()
     site.desk.exchange.transfer(account, amount, site.desk.now_ms())
     return {"wallet": format(site.desk.state.accounts[account].wallet, "f")}
 
 
-def _feed(_site: Site, feed: Feed, wishes: Wishes) -> Result:
+def _feed(_site: Site, feed: Player, wishes: Wishes) -> Result:
     feed.is_paused = wishes.flag("paused", default=feed.is_paused)
     wishes.done()
     return {"paused": feed.is_paused}

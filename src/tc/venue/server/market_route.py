@@ -7,13 +7,11 @@ from typing import Any
 from tc.venue.exchange.export import text
 from tc.venue.exchange.market import Market
 from tc.venue.exchange.refusal import Refusal
-from tc.venue.server import market_message
 from tc.venue.server.call import Call, Route, Routes
 from tc.venue.server.view import book_sides, symbol_view
 
 KLINES_DEFAULT = 500
 KLINES_MAX = 1_500
-_NS = 1_000_000
 _BAD_INTERVAL = Refusal(-1120, "Invalid interval.")
 
 
@@ -54,24 +52,12 @@ def _depth(call: Call) -> Any:
 
 
 def _klines(call: Call) -> Any:
-    market, parameters = call.market(), call.parameters
-    source = call.site.sources.get(market.symbol.name)
-    if source is None:
-        return []
-    if parameters.text("interval") != source.interval:
+    parameters, history = call.parameters, call.site.histories[call.market().symbol.name]
+    if parameters.text("interval") != history.interval:
         return _BAD_INTERVAL
-    offset_ns = call.site.offsets_ns.get(market.symbol.name, 0)
-    limit = min(max(parameters.whole("limit", KLINES_DEFAULT), 1), KLINES_MAX)
-    stop = market.bar_index + 1
-    if parameters.has("endTime"):
-        # The first bar that opens after endTime: one that opens at it is included.
-        stop = min(stop, source.first_at(parameters.whole("endTime") * _NS - offset_ns + 1))
-    if parameters.has("startTime"):
-        start = source.first_at(parameters.whole("startTime") * _NS - offset_ns)
-        stop = min(stop, start + limit)
-    else:
-        start = max(0, stop - limit)
-    return [market_message.kline_row(source.bar(index), market.symbol, offset_ns) for index in range(start, stop)]
+    start_ms = parameters.whole("startTime") if parameters.has("startTime") else None
+    end_ms = parameters.whole("endTime") if parameters.has("endTime") else None
+    return history.rows(start_ms, end_ms, min(max(parameters.whole("limit", KLINES_DEFAULT), 1), KLINES_MAX))
 
 
 def _ticker_price(call: Call) -> Any:
