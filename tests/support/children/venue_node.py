@@ -1,9 +1,10 @@
 """A live node on the engine's own Binance adapter, against a loopback venue: walks a plan, prints what it saw.
 
-`venue_node.py PORT PLAN OUTCOME`: keys in NODE_KEY and NODE_SECRET; NODE_CORRECTED corrects the
-adapter's double reports; steps are separated by commas. Before each step
+`venue_node.py PORT PLAN OUTCOME`: keys in NODE_KEY and NODE_SECRET; steps are separated by commas. Before each step
 `step NAME` is printed and a line awaited from standard input, so that the test can act on the venue meanwhile.
 At the end one JSON object is in the file OUTCOME. Between these lines is what the engine logs.
+NODE_CORRECTED corrects the adapter's double reports; NODE_PATIENCE_MS is how long the engine waits for an event
+before it invents one.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from nautilus_trader.trading.strategy import Strategy
 
 IID = InstrumentId.from_str("BTCUSDT-PERP.BINANCE")
 DEADLINE_S = 20.0
+PATIENCE_MS = int(os.environ.get("NODE_PATIENCE_MS", "1000"))  # how old an event may be that the engine acts without
 STREAMS = os.environ.get("NODE_STREAMS", "bars,trades,quotes,deltas").split(",")
 
 
@@ -247,8 +249,8 @@ class Plan:
             await self.market(OrderSide.BUY if number % 2 == 0 else OrderSide.SELL)
 
     async def calm(self) -> None:
-        """Give the engine's own checks the time they need: they run every two to three seconds."""
-        await asyncio.sleep(10)
+        """Give the engine's own checks the time they need: they run every three seconds, after its patience."""
+        await asyncio.sleep(10 + PATIENCE_MS / 1000)
 
     async def settle(self) -> None:
         await asyncio.sleep(float(os.environ.get("NODE_SETTLE_S", "1")))
@@ -281,9 +283,9 @@ def make_node(port: int, strategy: PlanStrategy) -> TradingNode:
                 inflight_check_interval_ms=1000,
                 inflight_check_threshold_ms=2000,
                 open_check_interval_secs=2.0,
-                open_check_threshold_ms=1000,
+                open_check_threshold_ms=PATIENCE_MS,
                 position_check_interval_secs=3.0,
-                position_check_threshold_ms=1000,
+                position_check_threshold_ms=PATIENCE_MS,
             ),
             risk_engine=LiveRiskEngineConfig(max_order_submit_rate="1000/00:00:01"),
             data_clients={BINANCE: BinanceDataClientConfig(**common, base_url_ws=ws)},
