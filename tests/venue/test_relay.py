@@ -8,6 +8,7 @@ import pytest
 
 from support.venue_process import SYMBOL, VenueProcess, until
 
+pytestmark = pytest.mark.faults  # two venues a test
 STREAMS = "/stream?streams=btcusdt@kline_1m/btcusdt@aggTrade"
 
 
