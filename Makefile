@@ -22,12 +22,12 @@ check: setup ## Format, lint, types, architecture and the fast tests (under a mi
 	$(PY) -m ruff format --check src tests benchmarks
 	$(PY) -m ruff check src tests benchmarks
 	$(PY) -m mypy
-	$(PYTEST) -n 2 --dist loadgroup tests/test_architecture.py tests/model tests/data tests/durable tests/evidence tests/cli -m "not faults and not browser and not powercut"
+	$(PYTEST) -n 2 --dist loadgroup tests/test_architecture.py tests/model tests/data tests/durable tests/evidence tests/cli tests/venue -m "not faults and not browser and not powercut"
 
 faults: setup ## Every fault injection in full: syscall sweeps, power cuts, kills, races
 	@scripts/setup-tests
 	TC_FULL=1 $(PYTEST) -n 2 --dist loadgroup --timeout 3600 tests/durable tests/faults tests/powercut tests/processes \
-	  tests/props tests/evidence tests/store tests/runs
+	  tests/props tests/evidence tests/store tests/runs tests/venue
 
 bench: setup ## Speed against plain NautilusTrader and plain formats, as ratios
 	$(PY) benchmarks/run_all.py

@@ -19,6 +19,7 @@ _BRANCHES = {
     "ledger": "tc.cli.ledger",
     "data": "tc.cli.data",
     "spec": "tc.cli.spec",
+    "venue": "tc.cli.venue",
     "doctor": "tc.cli.doctor",
 }
 

@@ -1,0 +1,1 @@
+"""The exchange over the wire: Binance USDT-M REST, market and user streams, and the control port."""
