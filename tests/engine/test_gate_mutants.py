@@ -87,7 +87,6 @@ def test_a_modify_is_one_message_over_all_endpoints() -> None:
     assert seen == [(6, "filled", "1.000"), (8, "denied", "MESSAGE_RATE")]
 
 
-@pytest.mark.xfail(strict=True, reason="judged anew under the id of before, the ledger returns its first answer")
 def test_a_modify_is_judged_again_where_the_standing_changed_on_its_way() -> None:
     """Approved at the RiskEngine, stood down before the ExecEngine: rejected, and what counts is the order as it is."""
     before = between_endpoints("ModifyOrder", stand_down)
@@ -97,7 +96,6 @@ def test_a_modify_is_judged_again_where_the_standing_changed_on_its_way() -> Non
     assert reserved(world) == [1]
 
 
-@pytest.mark.xfail(strict=True, reason="judged at both endpoints it is expected twice, and its venue answers once")
 def test_a_modify_that_was_judged_twice_is_answered_once() -> None:
     """A standing that came and went on its way changes nothing: to three, two and one, and one is reserved."""
 

@@ -8,7 +8,7 @@ judged anew. Cancels and queries always pass. It is no sandbox against hostile c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -233,21 +233,29 @@ class Gate:
         if order is None or order.is_closed:
             return True  # the engine refuses it in its own words
         key = command.id.value
-        if self._modifies.pop(key, None) == self._standing.version:
+        judged = self._modifies.pop(key, None)
+        if judged == self._standing.version:
             return True
         order_id = order.client_order_id.value
         quote = self._market.get(order.instrument_id.value)
         stop = self._books.terms.get(order_id, {}).get("stop")
         reduces = self._known_reduction(order, self._kernel.cache.position_id(order.client_order_id))
         intent = modify_intent(command, order, self._kernel.clock.timestamp_ns(), stop, quote, reduces=reduces)
+        if judged is not None:  # under another standing: the ledger would repeat its answer of then
+            intent = replace(intent, command_id=f"{key}/again-{self._standing.version}")
         before = base_quantity(order, order.leaves_qty, quote)
-        denial = self._judge(intent, order_id, is_new=False, before=before if is_usable(before) else ZERO)
+        before = max(before if is_usable(before) else ZERO, self._books.most_pending(order_id))
+        denial = self._judge(intent, order_id, is_new=False, before=before)
         if denial is not None:
+            if judged is None:
+                self._books.expect_own_rejection(order_id)
             self._denier.reject_modify(order, denial)
             return False
         if name == EMULATOR:
             return True  # it goes no further
-        self._books.expect(order_id, intent.quantity)
+        if judged is None:
+            total = order.quantity if command.quantity is None else command.quantity
+            self._books.expect(order_id, total.as_decimal(), intent.quantity)
         if name != EXECUTION:
             if len(self._modifies) >= MODIFIES_MAX:  # the engine refused them on their way
                 self._modifies.clear()

@@ -80,7 +80,7 @@ class GateLedger:
         self._prices: dict[str, Decimal] = {}
         self._owed: deque[Callable[[], Outcome]] = deque()
         self.terms: dict[str, dict[str, Any]] = {}
-        self._pending: dict[str, deque[Decimal]] = {}
+        self._pending: dict[str, deque[tuple[Decimal, Decimal]]] = {}
         self.late: list[Breach] = []
         self.compared = 0
 
@@ -108,20 +108,40 @@ class GateLedger:
         if order.status in _CLOSED:
             self._release(order, kind.__name__, now_ns)
         elif kind is OrderUpdated or kind is OrderModifyRejected:
-            self._forget_pending(event.client_order_id.value)
+            self._forget_pending(
+                event.client_order_id.value, event.quantity.as_decimal() if kind is OrderUpdated else None
+            )
             self.follow(order, event.id.value, now_ns)
         return breaches
 
-    def expect(self, order_id: str, quantity: Decimal) -> None:
-        """Remember what a modify asked for until its venue answers: until then it counts beside the present order."""
-        self._pending.setdefault(order_id, deque()).append(quantity)
+    def expect(self, order_id: str, total: Decimal, left: Decimal) -> None:
+        """Remember what a modify asked for until its venue answers: until then it counts beside the present order.
 
-    def _forget_pending(self, order_id: str) -> None:
+        `total` is the order's new quantity, by which its answer is known; `left` what of it can still fill.
+        """
+        self._pending.setdefault(order_id, deque()).append((total, left))
+
+    def expect_own_rejection(self, order_id: str) -> None:
+        """Let the gate's own rejection of a modify answer nothing that the venue was asked."""
+        self._pending.setdefault(order_id, deque()).appendleft((ZERO, ZERO))
+
+    def most_pending(self, order_id: str) -> Decimal:
+        """Return the most that modifies in flight ask for; zero where there are none."""
+        return max((left for _, left in self._pending.get(order_id, ())), default=ZERO)
+
+    def _forget_pending(self, order_id: str, updated_to: Decimal | None) -> None:
+        # A rejection answers the oldest; an update those up to the one that it carries out. Updates of the venue's own,
+        # such as a trailing stop's, answer none.
         asked = self._pending.get(order_id)
-        if asked:
+        if not asked:
+            return
+        number = 1
+        if updated_to is not None:
+            number = next((place for place, (total, _) in enumerate(asked, 1) if total == updated_to), 0)
+        for _ in range(number):
             asked.popleft()
-            if not asked:
-                del self._pending[order_id]
+        if not asked:
+            del self._pending[order_id]
 
     def settle(self) -> Refused | None:
         """Book what is owed because the ledger could not take it; return why something is owed still, or None."""
@@ -142,7 +162,7 @@ class GateLedger:
         if held is None:
             return
         left = base_quantity(order, order.leaves_qty, self._market[order.instrument_id.value])
-        left = max(left, *self._pending.get(order_id, ())) if order_id in self._pending else left
+        left = max(left, self.most_pending(order_id))
         price = price_of_order(order)
         if left > 0 and (left, price) != (held.quantity, held.price):
             self.book(lambda: ledger.note_change(command_id, order_id, left, price, held.stop, ts=now_ns))
