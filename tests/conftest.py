@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from support.market import shared_data_folder
+from support.market import has_shared_data
 
+WITHOUT_DATA = pytest.StashKey[int]()
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.register_profile("full", parent=settings.get_profile("project"), derandomize=False, max_examples=1000)
 settings.load_profile("full" if os.environ.get("TC_FULL") == "1" else "project")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect what needs the market data where there is none; pytest prints how many."""
-    if shared_data_folder().is_dir():
+    """Deselect what needs the market data where there is none."""
+    if has_shared_data():
         return
     without = [item for item in items if item.get_closest_marker("shared_data")]
     if without:
         config.hook.pytest_deselected(items=without)
         items[:] = [item for item in items if item not in without]
+        config.stash[WITHOUT_DATA] = len(without)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let a worker tell how many it deselected: the controller collects nothing itself."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["without_data"] = session.config.stash.get(WITHOUT_DATA, 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Keep what a worker deselected; each collects all tests."""
+    output = getattr(node, "workeroutput", {})
+    node.config.stash[WITHOUT_DATA] = max(node.config.stash.get(WITHOUT_DATA, 0), output.get("without_data", 0))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say how many tests were deselected for want of market data."""
+    count = config.stash.get(WITHOUT_DATA, 0)
+    if count:
+        terminalreporter.line(f"{count} deselected: they need the real market data (TC_SHARED_DATA)")

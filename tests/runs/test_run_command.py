@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import time
@@ -342,3 +343,28 @@ def test_a_folder_is_no_spec_and_a_file_no_root(lab, tmp_path) -> None:
     assert done.returncode == 2
     assert str(wrong.artifacts) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (os.mkfifo, "is no regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "is no regular file"),
+        (lambda path: path.write_bytes(b"#" * (1 << 21)), "expected a RunSpec of at most 1,048,576"),
+    ],
+    ids=["pipe", "device", "huge"],
+)
+def test_what_cannot_be_a_spec_is_refused_before_it_is_read(make, expected, lab, tmp_path) -> None:
+    """A pipe would be waited for and a device never ends: both are one sentence and exit 2."""
+    path = tmp_path / "odd.yaml"
+    make(path)
+    done = lab.tc("run", str(path), timeout=30)
+    assert done.returncode == 2
+    assert expected in done.stderr
+
+
+def test_a_run_cannot_be_named_latest(lab) -> None:
+    """The word means the newest run elsewhere: exit 2."""
+    done = lab.tc("run", str(lab.spec), "--run-id", "latest")
+    assert done.returncode == 2
+    assert "choose another" in done.stderr

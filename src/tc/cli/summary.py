@@ -26,8 +26,10 @@ def print_summary(result: RunResult) -> None:
 def _rows(result: RunResult) -> list[tuple[str, str]]:
     metrics = result.metrics
     orders = metrics["orders"]
+    feeds = result.metadata["data"]
+    synthetic = ", SYNTHETIC data" if any(feed["synthetic"] for feed in feeds) else ""
     rows = [
-        ("bars", f"{_count(metrics['bars'])} of {_count(metrics['bars_total'])}"),
+        ("bars", f"{_count(metrics['bars'])} of {_count(metrics['bars_total'])}{synthetic}"),
         ("orders", f"{_count(orders['total'])}, {_count(metrics['fills'])} fills"),
     ]
     denied = metrics["intents_denied_by_code"]

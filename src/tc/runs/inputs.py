@@ -19,6 +19,7 @@ from tc.model.reading import read_run_spec
 from tc.model.run_spec import Feed, RunSpec
 from tc.store.roots import Roots
 
+SPEC_BYTES_MAX = 1 << 20
 _SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86_400, "WEEK": 604_800}
 
 
@@ -82,6 +83,10 @@ def read_spec_file(path: Path) -> tuple[bytes, RunSpec]:
     """Return the bytes and the meaning of a spec file."""
     if path.is_dir():
         raise InputError(f"{path} is a folder, expected a RunSpec file; `tc spec new` writes a starter")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is no regular file, expected a RunSpec file; `tc spec new` writes a starter")
+    if path.is_file() and path.stat().st_size > SPEC_BYTES_MAX:
+        raise InputError(f"{path} has {path.stat().st_size:,} bytes, expected a RunSpec of at most {SPEC_BYTES_MAX:,}")
     data = read_artifact(path)
     return data, read_run_spec(data, str(path))
 

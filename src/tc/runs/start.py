@@ -14,7 +14,7 @@ from tc.clock import SYSTEM_CLOCK, Clock, iso_utc
 from tc.durable import Journal, boot_id, host, make_directory, write_artifact
 from tc.engine.backtest import BacktestOutcome, Controls, run_backtest
 from tc.engine.progress import Progress
-from tc.errors import ComponentFault, StorageError
+from tc.errors import ComponentFault, InputError, StorageError
 from tc.ids import make_run_id, plain_id
 from tc.runs.identity import run_identity
 from tc.runs.inputs import RunInputs, load_inputs
@@ -24,6 +24,7 @@ from tc.store.roots import Roots
 from tc.store.run_directory import JOURNAL, METADATA_SCHEMA, METRICS, encode_document
 from tc.store.run_store import RunStore, RunWriter
 
+LATEST = "latest"
 STOPPED_BY_INTERRUPT_EXIT_CODE = 130
 
 
@@ -50,6 +51,8 @@ def start_run(request: RunRequest, watcher: Watcher, clock: Clock = SYSTEM_CLOCK
     """
     if request.run_id is not None:
         plain_id(request.run_id, "run_id")
+        if request.run_id == LATEST:
+            raise InputError(f"found --run-id {LATEST}, which names the newest run in other commands; choose another")
     started_ns = clock.now_ns()
     inputs = load_inputs(request.spec_path, request.roots, request.base)
     spec = inputs.spec
