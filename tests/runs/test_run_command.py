@@ -66,7 +66,8 @@ def test_a_run_leaves_exactly_its_files(lab) -> None:
     result = lab.run("complete")
     directory = Path(result["directory"])
     assert {path.name for path in directory.iterdir()} == FILES
-    assert {oct(path.stat().st_mode & 0o777) for path in directory.iterdir()} == {"0o444"}
+    modes = {(path.is_dir(), oct(path.stat().st_mode & 0o777)) for path in directory.rglob("*")}
+    assert modes <= {(False, "0o444"), (True, "0o555")}
     assert not (lab.runtime / "nodes/complete").exists()
     assert result["status"] == "completed"
     assert result["reconciliation"] == "matched"

@@ -270,4 +270,5 @@ def state_of(fold: Fold) -> dict[str, Any]:
         ],
         "positions_closed": len(fold.round_trips),
         "orders": {"total": len(fold.orders), "by_status": fold.order_counts(), "open": []},
+        "ledger": {"compared": len(fold.fills), "breaks": 0},
     }
