@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any, Literal
 
 from aiohttp import web
@@ -41,6 +42,7 @@ HOST = "127.0.0.1"
 TOKEN_FILE = "control.token"  # noqa: S105 - the name of the file, not what is in it
 SYNC_S = 0.5
 TIMER_S_MAX = 1.0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 SHUTDOWN_S = 2.0
 
 Times = Literal["data", "live"]
@@ -76,7 +78,7 @@ class Venue:
         self._stop = asyncio.Event()
         self._has_deadline = asyncio.Event()
         self._fault: StorageError | None = None
-        self.was_interrupted = False
+        self.was_interrupted = self._is_asked_to_end = False
         self.token_file = setting.state / TOKEN_FILE
         self._site, self._feed = _assemble(setting, journal, listings, clock)
         self._site.desk.listen(self._look_for_deadline)
@@ -90,9 +92,7 @@ class Venue:
             BusyError: a port is taken.
             StorageError: the disk failed; nothing was answered that was not recorded.
         """
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
-        loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        self._take_signals(asyncio.get_running_loop())
         async with contextlib.AsyncExitStack() as stack:
             control_port = await _listen(stack, self._control.app(), self._setting.control_port)
             port = await _listen(stack, self._door.app(), self._setting.port)
@@ -110,6 +110,16 @@ class Venue:
                         await asyncio.wait_for(box.close(1001), SHUTDOWN_S)
         if self._fault is not None:
             raise self._fault
+
+    def _take_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        # Not the loop's own handlers: closing it would give the signals back while the venue is still ending.
+        def on_signal(number: int, _frame: FrameType | None) -> None:
+            if not self._is_asked_to_end:  # the first request says how it ends
+                self._is_asked_to_end, self.was_interrupted = True, number == signal.SIGINT
+                loop.call_soon_threadsafe(self._stop.set)
+
+        for number in _SIGNALS:
+            signal.signal(number, on_signal)
 
     async def _watch(self, tasks: list[asyncio.Task[None]], stopping: asyncio.Task[bool]) -> None:
         waiting: set[asyncio.Task[Any]] = {*tasks, stopping}
@@ -146,10 +156,6 @@ class Venue:
         self._fault = self._fault or error
         self._stop.set()
 
-    def _interrupt(self) -> None:
-        self.was_interrupted = True
-        self._stop.set()
-
 
 def serve(setting: VenueSetting, announce: Callable[[dict[str, Any]], None], *, clock: Clock = SYSTEM_CLOCK) -> bool:
     """Run a venue to its end; return whether it was ended by Ctrl-C rather than by request.
@@ -164,7 +170,11 @@ def serve(setting: VenueSetting, announce: Callable[[dict[str, Any]], None], *, 
     async def main() -> bool:
         with VenueJournal.open(setting.state, clock=clock) as journal:
             venue = Venue(setting, journal, listings, clock)
-            await venue.run(announce)
+            try:
+                await venue.run(announce)
+            finally:
+                for number in _SIGNALS:
+                    signal.signal(number, signal.SIG_IGN)  # it is ending: a second request must not cut that short
             return venue.was_interrupted
 
     return asyncio.run(main())
