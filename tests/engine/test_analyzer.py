@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from nautilus_trader.model.identifiers import PositionId
+from nautilus_trader.model.identifiers import PositionId, Venue
 from nautilus_trader.model.objects import Money
 from nautilus_trader.portfolio import portfolio as portfolio_module
 
@@ -28,10 +28,10 @@ def statistics_of(analyzer_class: type, text: str, tmp_path, monkeypatch) -> dic
 
     original = backtest.engine_state
 
-    def look(engine, venue, counts, ledger):
-        portfolio = engine.portfolio
-        account = engine.cache.account_for_venue(next(iter(engine.list_venues())))
-        positions = [*engine.cache.positions(), *engine.cache.position_snapshots()]
+    def look(kernel, venue, counts, ledger):
+        portfolio = kernel.portfolio
+        account = kernel.cache.account_for_venue(Venue(venue))
+        positions = [*kernel.cache.positions(), *kernel.cache.position_snapshots()]
         found["recorded"] = portfolio.analyzer.realized_pnls()
         portfolio.analyzer.calculate_statistics(account, positions)
         found["returns"] = portfolio.analyzer.position_returns()
@@ -43,7 +43,7 @@ def statistics_of(analyzer_class: type, text: str, tmp_path, monkeypatch) -> dic
         found["stats"] = portfolio.analyzer.get_performance_stats_returns()
         found["general"] = portfolio.analyzer.get_performance_stats_general()
         found["class"] = type(portfolio.analyzer)
-        return original(engine, venue, counts, ledger)
+        return original(kernel, venue, counts, ledger)
 
     monkeypatch.setattr(backtest, "engine_state", look)
     run_lab(lab_spec(text), tmp_path, bars=1500)

@@ -54,6 +54,17 @@ data:
 _BAR_TYPE = "BTCUSDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL"
 _DATA = VALID[VALID.index("data:\n") : VALID.index("strategies:")]
 
+# The valid spec as a paper run: with a number for every limit it is valid too.
+_PAPER = [
+    ("mode: backtest", "mode: paper"),
+    ("order_value: unlimited", "order_value: 1000 USDT"),
+    ("order_quantity: unlimited", "order_quantity: 1"),
+    ("position_value: unlimited", "position_value: 1000 USDT"),
+    ("message_rate: unlimited", "message_rate: 5/s"),
+    ("total_drawdown: unlimited", "total_drawdown: 0.2"),
+]
+_AWAY = "  leverage: 10\n  endpoint: http://127.0.0.1:5000"
+
 # name: edits of the valid spec, each (text that stands there, text instead)
 WRONG: dict[str, list[tuple[str, str]]] = {
     "unknown key, close to a known one": [("  leverage: 10", "  levrage: 10")],
@@ -69,7 +80,31 @@ WRONG: dict[str, list[tuple[str, str]]] = {
     "name that is a number": [("name: valid", "name: 2022")],
     "name too long": [("name: valid", f"name: {'x' * 49}")],
     "mode with a typo": [("mode: backtest", "mode: backtets")],
-    "paper mode": [("mode: backtest", "mode: paper")],
+    "paper without limits": [("mode: backtest", "mode: paper")],
+    "paper with what the venue has no word for": [
+        *_PAPER,
+        ("oms_type: NETTING", "oms_type: HEDGING"),
+        ("  leverage: 10", "  leverage: 2.5\n  fill_model: {prob_slippage: 0.1}\n  latency_ms: {base: 0.5, cancel: 1}"),
+        ("  volume: quote", "  volume: quote\n  start: 2022-01-01\n  speed: 5000"),
+    ],
+    "duration in words": [*_PAPER, ("seed: 7", "seed: 7\nduration: 1 hour")],
+    "paper on another instrument": [*_PAPER, ("base_currency: BTC", "base_currency: ETH")],
+    "paper on a foreign venue without account and keys": [*_PAPER, ("  leverage: 10", _AWAY)],
+    "paper on a foreign venue with what is that venue's": [
+        *_PAPER,
+        ("seed: 7", "seed: 7\naccount: main"),
+        ("  leverage: 10", f"{_AWAY}\n  credentials: {{keyring: main}}\n  latency_ms: {{base: 5}}"),
+        ("  volume: quote", "  volume: quote\n  speed: 10"),
+    ],
+    "keys in two places": [
+        *_PAPER,
+        ("  leverage: 10", "  leverage: 10\n  credentials: {file: k, keyring: main}"),
+    ],
+    "half of the keys": [*_PAPER, ("  leverage: 10", "  leverage: 10\n  credentials: {api_key_env: KEY}")],
+    "safety that nothing honors yet": [
+        *_PAPER,
+        ("risk:", "safety: {on_stop: flatten, stale_data_timeout_s: 5, alerts: [mail]}\nrisk:"),
+    ],
     "section missing": [(_DATA, "")],
     "section of the wrong kind": [(_DATA, "data: btc\n")],
     "list left empty": [("starting_balances: [1000000 USDT]", "starting_balances: []")],
@@ -286,3 +321,11 @@ def test_a_flood_of_problems_is_cut() -> None:
 
     assert len(caught.value.problems) == 51
     assert caught.value.problems[-1] == "and 250 more; correct these first"
+
+
+def test_the_paper_spec_that_the_wrong_ones_are_made_from_is_valid() -> None:
+    """The same spec with a number for every limit is a valid paper run."""
+    text = VALID
+    for there, instead in _PAPER:
+        text = text.replace(there, instead)
+    assert read_run_spec(text.encode(), "spec.yaml").mode == "paper"

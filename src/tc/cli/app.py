@@ -22,6 +22,7 @@ _BRANCHES = {
     "venue": "tc.cli.venue",
     "doctor": "tc.cli.doctor",
 }
+_HIDDEN = {"node": "tc.cli.node"}
 
 
 def build_app(arguments: list[str]) -> typer.Typer:
@@ -35,8 +36,9 @@ def build_app(arguments: list[str]) -> typer.Typer:
     )
     app.callback()(root)
     named = arguments[0] if arguments else ""
-    for name in [named] if named in _BRANCHES else _BRANCHES:
-        module = import_module(_BRANCHES[name])
+    branches = _BRANCHES | _HIDDEN
+    for name in [named] if named in branches else _BRANCHES:
+        module = import_module(branches[name])
         if hasattr(module, "app"):
             app.add_typer(module.app, name=name)
         else:

@@ -32,6 +32,14 @@ def run(
 
     Ctrl-C and SIGTERM end the run cleanly and seal what happened so far.
     """
+    from tc.runs.spec_file import read_spec_file
+
+    if read_spec_file(spec)[1].mode == "paper":
+        from tc.cli.paper import run_paper_here
+        from tc.runs.paper import PaperRequest
+
+        paper = PaperRequest(spec, Roots.of(artifacts_root, runtime_root), run_id, operator, base)
+        raise typer.Exit(run_paper_here(paper, as_json=as_json))
     from tc.supervise.process import restart_with_fixed_hash_seed
 
     restart_with_fixed_hash_seed()

@@ -8,7 +8,7 @@ a test named in docs/promises.md.
 from __future__ import annotations
 
 from tc.durable.anchor import read_anchor
-from tc.durable.artifact import create_artifact, read_artifact, remove_artifact, write_artifact
+from tc.durable.artifact import append_stream, create_artifact, read_artifact, remove_artifact, write_artifact
 from tc.durable.directory import create_tree, make_directory, protect_tree, remove_tree, unprotect_tree
 from tc.durable.frame import Entry, Head
 from tc.durable.journal import Journal
@@ -25,6 +25,7 @@ __all__ = [
     "JournalCheck",
     "JournalReader",
     "LockHolder",
+    "append_stream",
     "boot_id",
     "create_artifact",
     "create_tree",

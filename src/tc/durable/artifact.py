@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 
-from tc.durable.descriptor import reason, sync_name, write_new
+from tc.durable.descriptor import reason, storage_fault, sync_name, write_new
 from tc.durable.temporary import discard, temporary_path
 from tc.errors import AlreadyExists, NotFound, NotWritten, OutcomeUnknown, StorageError
 
@@ -52,6 +53,12 @@ def create_artifact(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     finally:
         discard(temporary)
     sync_name(path)
+
+
+def append_stream(path: Path) -> BinaryIO:
+    """Return a file for a child's words as they come: a log, whose end may be lost with the machine."""
+    with storage_fault(path, "opened for writing"):
+        return open(path, "ab", buffering=0)
 
 
 def read_artifact(path: Path) -> bytes:

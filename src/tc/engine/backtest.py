@@ -167,7 +167,7 @@ def _run(
     gate.gate.detach()
     endpoints.restore()
     recorder.detach()
-    recorder.record("EngineStateRecorded", engine_state(engine, spec.venue.id, recorder.counts, gate.ledger_check()))
+    recorder.record("EngineStateRecorded", engine_state(kernel, spec.venue.id, recorder.counts, gate.ledger_check()))
     recorder.drain()
     if recorder.fault is not None:
         raise recorder.fault

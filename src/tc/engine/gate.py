@@ -211,7 +211,7 @@ class Gate:
         # A ledger that cannot be reached must not keep anybody in a position: what can only reduce it may leave.
         if outcome.code not in (LEDGER_BUSY, Reason.LEDGER_FAULT) or not intent.reduce_only:
             return False
-        if self._standing.state(intent.strategy_id) not in (State.ACTIVE, State.STOOD_DOWN):
+        if self._standing.state(intent.strategy_id, intent.instrument_id) not in (State.ACTIVE, State.STOOD_DOWN):
             return False
         if outcome.code == Reason.LEDGER_FAULT:
             self._watch.stand_down(f"{outcome.code}: {outcome.detail}", by="gate")

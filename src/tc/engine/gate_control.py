@@ -67,11 +67,12 @@ class GateControl:
         """Take no new risk from now on; positions can be reduced and orders canceled."""
         self._watch.stand_down(reason, by, strategy_id)
 
-    def resume(self, reason: str, by: str, strategy_id: str | None = None) -> bool:
+    def resume(self, reason: str, by: str, strategy_id: str | None = None, instrument_id: str | None = None) -> bool:
         """End a stand-down by a named person; return whether there was one."""
-        ended = self._standing.resume(strategy_id)
+        ended = self._standing.resume(strategy_id, instrument_id)
         if ended:
-            said = {"strategy_id": strategy_id, "reason": reason, "by": by, "ended": ended}
+            where = {} if instrument_id is None else {"instrument_id": instrument_id}
+            said = {"strategy_id": strategy_id, **where, "reason": reason, "by": by, "ended": ended}
             self._recorder.record("StandDownEnded", said)
         return bool(ended)
 

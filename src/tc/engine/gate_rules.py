@@ -81,7 +81,7 @@ class GateRules:
             recent.popleft()
 
     def _judge(self, book: Book, intent: Intent) -> tuple[decision.Refused | None, Allowed]:
-        state = self._standing.state(intent.strategy_id)
+        state = self._standing.state(intent.strategy_id, intent.instrument_id)
         ask = self.ask
         if state is not State.ACTIVE or ask is not None:
             ask = ask or (Ask.REDUCE if is_reducing(book, intent) else Ask.ADD)
@@ -105,8 +105,8 @@ class GateRules:
         if not self._is_netting:
             return None
         owner = self._owners.get(intent.instrument_id)
-        if owner == intent.strategy_id:
-            return None
+        if owner == intent.strategy_id or (intent.instrument_id, intent.strategy_id) in book.rows:
+            return None  # who holds a position there was let in before, perhaps in an earlier run
         if owner is None:  # perhaps from an earlier run: the ledger knows
             held = [strategy_id for instrument_id, strategy_id in book.rows if instrument_id == intent.instrument_id]
             working = [o.strategy_id for o in book.reservations.values() if o.instrument_id == intent.instrument_id]

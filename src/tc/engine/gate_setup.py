@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from nautilus_trader.model.enums import OmsType
@@ -45,6 +46,15 @@ class GateParts:
     def ledger_check(self) -> dict[str, int]:
         """Return after how many fills row and position were compared, and how many differed."""
         return {"compared": self.books.compared, "breaks": self.watch.breaks}
+
+    def book_income(self, income: dict[str, Any]) -> None:
+        """Book money that came or went without a fill, once, whatever the limits say."""
+        ledger = self.ledgers.get(income["currency"])
+        amount = Decimal(income["amount"])
+        if ledger is None or not amount:
+            return
+        move = ledger.deposit if amount > 0 else ledger.withdraw
+        self.watch.book(lambda: move(f"income/{income['income_id']}", abs(amount), ts=income["ts_event"]))
 
     def state_documents(self) -> dict[str, bytes]:
         """Return the derived state of the ledgers that the gate keeps itself, by file name.

@@ -111,10 +111,13 @@ class GateWatch:
         if breach.code not in _LATCHED:
             self.stand_down(f"{breach.code}: {breach.detail}", by="gate")
 
-    def stand_down(self, reason: str, by: str, strategy_id: str | None = None) -> None:
-        """Take no new risk, in the account or of one strategy, and say so."""
-        if self._standing.stand_down(reason, strategy_id):
-            self._recorder.record("StoodDown", {"strategy_id": strategy_id, "reason": reason, "by": by})
+    def stand_down(
+        self, reason: str, by: str, strategy_id: str | None = None, instrument_id: str | None = None
+    ) -> None:
+        """Take no new risk, in the account, of one strategy or in one instrument, and say so."""
+        if self._standing.stand_down(reason, strategy_id, instrument_id):
+            where = {} if instrument_id is None else {"instrument_id": instrument_id}
+            self._recorder.record("StoodDown", {"strategy_id": strategy_id, **where, "reason": reason, "by": by})
 
     def _close(self, currency: str, latch: str, reason: str) -> None:
         now_ns = self._clock.timestamp_ns()

@@ -46,9 +46,10 @@ class Recorder:
 
     Entries reach the sink `batch` at a time, in order: hashing and framing cost a third of the time when they run in
     one go instead of between the engine's own work. What starts a command is held back until the next entry, so that
-    the gate can leave it out (`leave_out`). `attribution` goes with every new order. A fault of the sink never travels
-    through the engine, where it would look like a strategy's: it is kept in `fault`, `on_fault` is called once, and
-    nothing is recorded after it.
+    the gate can leave it out (`leave_out`). `attribution` goes with every new order. An order that the venue told of
+    has no command: with `order_of`, which finds an order by its id, its beginning is recorded before its first event.
+    A fault of the sink never travels through the engine, where it would look like a strategy's: it is kept in `fault`,
+    `on_fault` is called once, and nothing is recorded after it.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Recorder:
         batch: int,
         on_fault: Callable[[], None],
         attribution: dict[str, Any] | None = None,
+        order_of: Callable[[Any], Any] | None = None,
     ) -> None:
         self._sink_add: Callable[[str, int, bytes], int] = sink.add
         self._on_fault = on_fault
@@ -72,6 +74,8 @@ class Recorder:
         self._encode = msgspec.json.Encoder(enc_hook=str).encode
         self._commands_seen: dict[str, None] = {}
         self._attribution = {} if attribution is None else {"attribution": attribution}
+        self._order_of = order_of
+        self.orders_known: set[str] = set()
         self._held: list[tuple[str, str, int, bytes]] = []
         self._left_out: set[str] = set()
         self._detach: list[Callable[[], None]] = []
@@ -95,6 +99,8 @@ class Recorder:
         """Record one message of the bus."""
         name, to_dict = self._kinds.get(type(event)) or self._learn(type(event))
         self.counts[name] += 1
+        if self._order_of is not None and name.startswith("Order"):
+            self._introduce(name, event.client_order_id)
         if name in _HELD:
             body = to_dict(event) | self._attribution if name == "OrderInitialized" else to_dict(event)
             self._held.append((event.client_order_id.value, name, self._now_ns(), self._encode(body)))
@@ -102,6 +108,14 @@ class Recorder:
             self._left_out.remove(event.id.value)
         else:
             self._add(name, to_dict(event))
+
+    def _introduce(self, name: str, client_order_id: Any) -> None:
+        if client_order_id.value in self.orders_known:
+            return
+        self.orders_known.add(client_order_id.value)
+        order = None if name == "OrderInitialized" or self._order_of is None else self._order_of(client_order_id)
+        if order is not None:
+            self._add("OrderInitialized", type(order.init_event).to_dict(order.init_event))
 
     def leave_out(self, client_order_id: str, event_id: str) -> bool:
         """Leave out the entry that an order's command began with, and the event that is to answer it.

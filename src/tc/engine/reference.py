@@ -102,14 +102,13 @@ class MarketFeed(Mapping[str, Quote]):
 
 def price_of(item: Any) -> Decimal | None:
     """Return the reference price in a bar, a trade or a quote; None where it is not above zero or one-sided."""
-    kind = type(item)
     price: Decimal
-    if kind is Bar:
+    if isinstance(item, Bar):  # an adapter's bars are a class of their own
         price = item.close.as_decimal()
-    elif kind is TradeTick:
+    elif isinstance(item, TradeTick):
         price = item.price.as_decimal()
     else:
-        assert kind is QuoteTick, "nothing else is subscribed to"
+        assert isinstance(item, QuoteTick), "nothing else is subscribed to"
         bid, ask = item.bid_price.as_decimal(), item.ask_price.as_decimal()
         price = (bid + ask) * _HALF if bid > 0 and ask > 0 else _ZERO
     return price if price > 0 else None

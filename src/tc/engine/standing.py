@@ -30,6 +30,7 @@ class Standing:
         self._spec_ids = {strategy_id: member.spec_id for strategy_id, member in members.items()}
         self._modes = {strategy_id: member.mode for strategy_id, member in members.items()}
         self._stood_down: dict[str, list[str]] = {}
+        self._instruments: dict[str, list[str]] = {}
         self._account: dict[State, list[str]] = {}
         self.version = 0
 
@@ -41,12 +42,13 @@ class Standing:
         """Return a strategy's own mode."""
         return self._modes.get(strategy_id, State.OFF)
 
-    def state(self, strategy_id: str) -> State:
-        """Return what holds for a strategy now."""
+    def state(self, strategy_id: str, instrument_id: str = "") -> State:
+        """Return what holds for a strategy now, in an instrument where one is given."""
         mode = self._modes.get(strategy_id, State.OFF)
-        if not self._account and not self._stood_down:
+        if not self._account and not self._stood_down and not self._instruments:
             return mode
-        return strictest(mode, *self._account, *([State.STOOD_DOWN] if strategy_id in self._stood_down else []))
+        is_down = strategy_id in self._stood_down or instrument_id in self._instruments
+        return strictest(mode, *self._account, *([State.STOOD_DOWN] if is_down else []))
 
     def is_stood_down(self, strategy_id: str) -> bool:
         """Return whether the strategy, or the account, was told to take no new risk."""
@@ -62,26 +64,32 @@ class Standing:
         self._modes[strategy_id] = mode
         self.version += 1
 
-    def stand_down(self, reason: str, strategy_id: str | None = None) -> bool:
-        """Take no new risk from now on, in the account or of one strategy; return whether that is news."""
-        if strategy_id is None:
-            reasons = self._account.setdefault(State.STOOD_DOWN, [])
-        else:
-            reasons = self._stood_down.setdefault(strategy_id, [])
+    def stand_down(self, reason: str, strategy_id: str | None = None, instrument_id: str | None = None) -> bool:
+        """Take no new risk from now on, in the account, of a strategy or in an instrument; return if that is news."""
+        reasons = self._reasons(strategy_id, instrument_id)
         is_news = reason not in reasons and len(reasons) < REASONS_MAX
         if is_news:
             reasons.append(reason)
         self.version += is_news
         return is_news
 
-    def resume(self, strategy_id: str | None = None) -> list[str]:
+    def resume(self, strategy_id: str | None = None, instrument_id: str | None = None) -> list[str]:
         """End a stand-down, whatever it was for; return all of its reasons, none where there was none."""
-        if strategy_id is None:
+        if instrument_id is not None:
+            ended = self._instruments.pop(instrument_id, None)
+        elif strategy_id is None:
             ended = self._account.pop(State.STOOD_DOWN, None)
         else:
             ended = self._stood_down.pop(strategy_id, None)
         self.version += ended is not None
         return ended or []
+
+    def _reasons(self, strategy_id: str | None, instrument_id: str | None) -> list[str]:
+        if instrument_id is not None:
+            return self._instruments.setdefault(instrument_id, [])
+        if strategy_id is None:
+            return self._account.setdefault(State.STOOD_DOWN, [])
+        return self._stood_down.setdefault(strategy_id, [])
 
     def kill(self, reason: str) -> bool:
         """Close the kill latch; nothing here opens it again. Return whether that is news."""
@@ -95,6 +103,7 @@ class Standing:
         """Return what holds, for whoever asks."""
         return {
             "account": {state.value: reasons for state, reasons in self._account.items()},
+            "instruments": dict(self._instruments),
             "strategies": {
                 strategy_id: {
                     "id": self._spec_ids[strategy_id],

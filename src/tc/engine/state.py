@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from nautilus_trader.backtest.engine import BacktestEngine
 from nautilus_trader.core.rust.model import PositionSide
 from nautilus_trader.model.enums import order_status_to_str
 from nautilus_trader.model.identifiers import Venue
 
 
-def engine_state(
-    engine: BacktestEngine, venue_id: str, counts: dict[str, int], ledger: dict[str, int]
-) -> dict[str, Any]:
+def engine_state(kernel: Any, venue_id: str, counts: dict[str, int], ledger: dict[str, int]) -> dict[str, Any]:
     """Return balances, open positions and order counts from the engine's cache and account.
 
     `ledger` says how often a row of the ledger was held against a position, and how often they differed.
     """
-    cache = engine.kernel.cache
+    cache = kernel.cache
     account = cache.account_for_venue(Venue(venue_id))
     by_status: dict[str, int] = {}
     for order in cache.orders():

@@ -38,6 +38,12 @@ class FoldedAccount:
         """Set a starting balance."""
         self.starting_balances[currency] = self.balances[currency] = self.exact[currency] = total
 
+    def receive(self, currency: str, change: Decimal, ts_event: int) -> None:
+        """Book money that comes in or goes out without a fill: funding, a transfer."""
+        self.balances[currency] = self.balances.get(currency, ZERO) + change
+        self.exact[currency] = self.exact.get(currency, ZERO) + change
+        self.history.setdefault(currency, []).append((ts_event, self.balances[currency]))
+
     def book(self, fill: Fill, changes: dict[str, Amount]) -> None:
         """Book what a fill changes by currency, in this order, and its commission."""
         commission, currency = fill.commission, fill.commission_currency

@@ -37,7 +37,8 @@ _STATUS = {
 }
 _REFUSAL = {"OrderModifyRejected": "PENDING_UPDATE", "OrderCancelRejected": "PENDING_CANCEL"}
 _NOTABLE = frozenset(
-    {"OrderDenied", "OrderRejected", "OrderModifyRejected", "OrderCancelRejected", "StrategyRaised",
+    {"ReconciliationBreak", "ReconciliationBreakEnded", "FundingSettled", "HoldingsLeft",
+     "OrderDenied", "OrderRejected", "OrderModifyRejected", "OrderCancelRejected", "StrategyRaised",
      "ShutdownSystem", "TradingStateChanged", "TailRepaired", *HALTS, *CHANGES}
 )  # fmt: skip
 _COMMANDS = frozenset({"SubmitOrder", "SubmitOrderList"})
@@ -63,7 +64,8 @@ class Fold:
     `orders_alive` lacks most of the closed orders, `trades_repeated` and `fills_astray` name fills that occur twice
     or that are no order's. `denials` counts the gate's denials by code; `orders_left_out` are denied orders that the
     journal gives as a number only. `ts_last` is the engine's time (ns) at the last entry that was used,
-    `has_commands` tells a full journal from one of orders alone.
+    `has_commands` tells a full journal from one of orders alone. Of a paper run, `venue_state` is the last snapshot of
+    the venue's books, `incomes` are funding and transfers, and `starts` counts the starts of its node.
     """
 
     venue: dict[str, Any] = field(default_factory=dict)
@@ -84,6 +86,9 @@ class Fold:
     ts_last: int = 0
     has_commands: bool = False
     engine_state: dict[str, Any] | None = None
+    venue_state: dict[str, Any] | None = None
+    incomes: list[dict[str, Any]] = field(default_factory=list)
+    starts: int = 0
 
     @property
     def account(self) -> FoldedAccount:
@@ -94,6 +99,11 @@ class Fold:
     def positions(self) -> dict[str, FoldedPosition]:
         """Every position that was ever opened, by id."""
         return self.book.positions
+
+    @property
+    def is_live(self) -> bool:
+        """Whether these are the books of a paper run, whose venue is a process of its own."""
+        return self.venue.get("kind") == "live"
 
     @property
     def denials(self) -> Counter[str]:
@@ -162,28 +172,33 @@ def fold_journal(entries: Iterable[Entry]) -> Fold:
     """Return what the entries amount to; entries of other types are passed over without being parsed."""
     fold = Fold()
     for entry in entries:
-        fold.entries += 1
-        kind = entry.type
-        if kind in _STATUS:
-            order = fold.orders.get(_order_id(entry.data))
-            if order is not None:
-                order.move(_STATUS[kind])
-        elif kind in _HANDLERS:
-            _HANDLERS[kind](fold, json.loads(entry.data))
-        elif kind in GATE_TYPES:
-            fold.gate.take(kind, entry.ts, json.loads(entry.data))
-        elif kind in _REFUSAL:
-            order = fold.orders.get(_order_id(entry.data))
-            if order is not None:
-                order.refuse(_REFUSAL[kind])
-        elif kind not in _NOTABLE:
-            fold.has_commands |= kind in _COMMANDS
-            continue
-        if kind in _NOTABLE:
-            _note(fold, entry)
-        if kind != "TailRepaired":  # the only one stamped by a wall clock
-            fold.ts_last = max(fold.ts_last, entry.ts)
+        fold_entry(fold, entry)
     return fold
+
+
+def fold_entry(fold: Fold, entry: Entry) -> None:
+    """Take one more entry into the fold."""
+    fold.entries += 1
+    kind = entry.type
+    if kind in _STATUS:
+        order = fold.orders.get(_order_id(entry.data))
+        if order is not None:
+            order.move(_STATUS[kind])
+    elif kind in _HANDLERS:
+        _HANDLERS[kind](fold, json.loads(entry.data))
+    elif kind in GATE_TYPES:
+        fold.gate.take(kind, entry.ts, json.loads(entry.data))
+    elif kind in _REFUSAL:
+        order = fold.orders.get(_order_id(entry.data))
+        if order is not None:
+            order.refuse(_REFUSAL[kind])
+    elif kind not in _NOTABLE:
+        fold.has_commands |= kind in _COMMANDS
+        return
+    if kind in _NOTABLE:
+        _note(fold, entry)
+    if kind != "TailRepaired":  # the only one stamped by a wall clock
+        fold.ts_last = max(fold.ts_last, entry.ts)
 
 
 def _order_id(data: bytes) -> str:
@@ -295,6 +310,19 @@ def _on_engine_state(fold: Fold, data: dict[str, Any]) -> None:
     fold.engine_state = data
 
 
+def _on_venue_state(fold: Fold, data: dict[str, Any]) -> None:
+    fold.venue_state = data
+
+
+def _on_income(fold: Fold, data: dict[str, Any]) -> None:
+    fold.account.receive(data["currency"], Decimal(data["amount"]), data["ts_event"])
+    fold.incomes.append(data)
+
+
+def _on_node(fold: Fold, data: dict[str, Any]) -> None:
+    fold.starts = max(fold.starts, int(data["attempt"]))
+
+
 def _note(fold: Fold, entry: Entry) -> None:
     data = json.loads(entry.data)
     text = next((str(data[key]) for key in _WORDS if data.get(key)), "")
@@ -314,4 +342,8 @@ _HANDLERS: dict[str, Callable[[Fold, dict[str, Any]], None]] = {
     "OrderFilled": _on_filled,
     "CancelAllOrders": _on_cancel_all,
     "EngineStateRecorded": _on_engine_state,
+    "VenueStateRecorded": _on_venue_state,
+    "FundingSettled": _on_income,
+    "TransferBooked": _on_income,
+    "NodeStarted": _on_node,
 }

@@ -15,6 +15,7 @@ from tc.evidence.double import ZERO, blur, rounded
 from tc.evidence.fold import Fold
 from tc.evidence.order_state import WORKING
 from tc.evidence.position import FoldedPosition
+from tc.evidence.three_way import NOT_ASKED, Comparison, EngineView, compare
 
 SCHEMA = "tc.reconciliation/v1"
 PRICE_TOLERANCE = Decimal("1e-12")  # relative; averages of many fills in another order of operations
@@ -75,6 +76,8 @@ def reconcile(fold: Fold, engine_state: dict[str, Any] | None) -> Reconciliation
     if fold.unvalued:
         reason = f"amounts in {', '.join(fold.unvalued)} have no rate to the account's base currency"
         return Reconciliation("not_reconcilable", reason, len(fold.fills))
+    if fold.is_live:
+        return _reconcile_live(fold, engine_state)
     rounding = list(_rounding_checks(fold, engine_state))
     checks = [
         *_balance_checks(fold, engine_state),
@@ -86,6 +89,10 @@ def reconcile(fold: Fold, engine_state: dict[str, Any] | None) -> Reconciliation
     ]
     residue = {check.name.removeprefix("rounding "): check.difference for check in rounding}
     bounds = {check.name.removeprefix("rounding "): check.tolerance for check in rounding}
+    return _judged(fold, checks, residue, bounds)
+
+
+def _judged(fold: Fold, checks: list[Check], residue: dict[str, str], bounds: dict[str, str]) -> Reconciliation:
     broken = [check for check in checks if not check.is_matched]
     verdict: Verdict = "mismatched" if broken else "matched"
     reason = f"{len(checks)} checks agree"
@@ -93,6 +100,37 @@ def reconcile(fold: Fold, engine_state: dict[str, Any] | None) -> Reconciliation
         named = broken[:_NAMES_MAX]
         reason = "; ".join(f"{check.name}: expected {check.expected}, found {check.found}" for check in named)
     return Reconciliation(verdict, reason, len(fold.fills), checks, residue, bounds)
+
+
+def _reconcile_live(fold: Fold, engine_state: dict[str, Any]) -> Reconciliation:
+    """Hold the fold against the venue's last word and the engine's; what only a backtest's engine knows is left out."""
+    venue = fold.venue_state
+    if venue is None or venue.get("moment") != "end":
+        reason = "the venue's final books were never seen"
+        return Reconciliation("not_reconcilable", reason, len(fold.fills))
+    instruments = {name: order.instrument_id for name, order in fold.orders.items()}
+    engine = EngineView.of_state(engine_state, instruments)
+    checks = [
+        Check(each.subject, each.break_class, each.journal, _both(each), "", "", each.is_matched)
+        for each in compare(venue, engine, fold)
+    ]
+    mine = {position.position_id: position for position in fold.positions_open}
+    rows = _rows(engine_state, "positions", "position_id")
+    for name in sorted(mine.keys() & rows.keys()):
+        checks += _one_position(mine[name], rows[name])
+    checks += _fill_checks(fold)
+    ledger = engine_state.get("ledger")
+    breaks = ledger.get("breaks") if isinstance(ledger, dict) else None
+    checks.append(_number("ledger rows that differed", "ledger", ZERO, breaks, ZERO))
+    return _judged(fold, checks, {}, {})
+
+
+def _both(each: Comparison) -> str:
+    said = {"venue": each.venue, "engine": each.engine}
+    heard = {name: text for name, text in said.items() if text != NOT_ASKED}
+    if len(set(heard.values())) == 1:
+        return next(iter(heard.values()))
+    return ", ".join(f"{name} {text}" for name, text in heard.items())
 
 
 def _balance_checks(fold: Fold, engine_state: dict[str, Any]) -> Iterator[Check]:

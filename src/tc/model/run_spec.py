@@ -25,6 +25,7 @@ from tc.model.section import Section
 from tc.model.value import (
     BarTypeText,
     CurrencyCode,
+    DurationText,
     MomentText,
     PlainName,
     SpecName,
@@ -107,7 +108,9 @@ class Safety(Section):
     on_fault: Literal["leave", "cancel", "flatten"] | None = Field(default=None, description="A component failed.")
     on_give_up: Literal["leave", "cancel", "flatten"] | None = Field(default=None, description="Restarts used up.")
     stale_data_timeout_s: PositiveDecimal | None = Field(default=None, description="Oldest market data, seconds.")
-    max_restarts: int | None = Field(default=None, ge=0, le=100, description="Restarts within the window.")
+    max_restarts: int | None = Field(
+        default=None, ge=0, le=100, description="How often a node that died is started again; default 3."
+    )
     alerts: tuple[PlainName, ...] | None = Field(default=None, description="Alert sinks by name.")
 
 
@@ -163,7 +166,9 @@ class RunSpec(Section):
     )
     risk: Limits = Field(description="Pre-trade limits.")
     safety: Safety | None = Field(default=None, description="Paper: what happens when the run ends.")
-    duration: str | None = Field(default=None, description="Paper: when the run ends by itself, e.g. 8h.")
+    duration: DurationText | None = Field(
+        default=None, description="Paper: when the run ends by itself, such as 90s, 30m, 8h or 2d."
+    )
     observability: Observability = Field(default=Observability(), description="Journal, metrics, report, log.")
     connectivity_readiness: dict[str, Any] | None = Field(default=None, description="Paper: readiness checks.")
 

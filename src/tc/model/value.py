@@ -21,6 +21,7 @@ __all__ = [
     "MONEY_PATTERN",
     "BarTypeText",
     "CurrencyCode",
+    "DurationText",
     "InstrumentIdText",
     "MomentText",
     "MoneyText",
@@ -29,6 +30,7 @@ __all__ = [
     "VariableName",
     "VenueName",
     "decimal_text",
+    "duration_seconds",
     "money_text",
     "split_bar_type",
     "split_money",
@@ -133,6 +135,17 @@ def _bar_type(text: str) -> str:
     return text
 
 
+_DURATION = re.compile(r"([1-9][0-9]{0,6})(s|m|h|d)")
+_DURATION_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def duration_seconds(text: str) -> int:
+    """Return the seconds of a duration such as `90s`, `30m`, `8h` or `2d` that was validated before."""
+    match = _DURATION.fullmatch(text)
+    assert match is not None, "durations were validated"
+    return int(match[1]) * _DURATION_SECONDS[match[2]]
+
+
 def _text_schema(pattern: str, **more: int) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", **more})
 
@@ -169,4 +182,9 @@ CurrencyCode = Annotated[
 ]
 MoneyText = Annotated[str, AfterValidator(money_text), _text_schema(MONEY_PATTERN)]
 MomentText = Annotated[str, AfterValidator(_moment), _text_schema(_MOMENT_PATTERN)]
+DurationText = Annotated[
+    str,
+    AfterValidator(_matching(_DURATION.pattern, "a duration such as 90s, 30m, 8h or 2d")),
+    _text_schema(_DURATION.pattern),
+]
 BarTypeText = Annotated[str, AfterValidator(_bar_type), _text_schema(re.sub(r"\?P<\w+>", "", _BAR_TYPE.pattern))]

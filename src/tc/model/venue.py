@@ -101,7 +101,23 @@ class Credentials(Section):
 
     api_key_env: VariableName | None = Field(default=None, description="Environment variable of the API key.")
     api_secret_env: VariableName | None = Field(default=None, description="Environment variable of the API secret.")
-    keyring: PlainName | None = Field(default=None, description="Keyring entry that holds both.")
+    keyring: PlainName | None = Field(default=None, description="Keyring entry that holds both, as key:secret.")
+    file: str | None = Field(
+        default=None, min_length=1, max_length=256,
+        description="File of mode 0600 with the lines `key: ...` and `secret: ...`, relative to the spec file.",
+    )  # fmt: skip
+
+    def contradictions(self) -> Iterator[Problem]:
+        """Yield where the keys have no place, or several."""
+        is_in_environment = self.api_key_env is not None or self.api_secret_env is not None
+        given = [name for name in ("keyring", "file") if getattr(self, name) is not None]
+        given += ["api_key_env"] if is_in_environment else []
+        if len(given) != 1:
+            text = f"found {' and '.join(given) or 'nothing'}, expected one place"
+            yield Problem((), f"{text}: api_key_env with api_secret_env, or file, or keyring")
+        elif is_in_environment and (self.api_key_env is None or self.api_secret_env is None):
+            name = "api_key_env" if self.api_key_env is None else "api_secret_env"
+            yield Problem((name,), "is missing; name the variables of both")
 
 
 class Venue(Section):

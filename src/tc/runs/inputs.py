@@ -11,15 +11,13 @@ from tc.data.bar_table import BarTable
 from tc.data.dataset_info import DatasetInfo
 from tc.data.dataset_store import DatasetStore
 from tc.data.engine_volume import engine_volume
-from tc.durable import read_artifact
 from tc.engine.backtest import BarFeed
 from tc.engine.strategy_source import LoadedStrategy, files_digest, load_strategy
-from tc.errors import DatasetInvalid, InputError
-from tc.model.reading import read_run_spec
+from tc.errors import DatasetInvalid
 from tc.model.run_spec import Feed, RunSpec
+from tc.runs.spec_file import read_spec_file
 from tc.store.roots import Roots
 
-SPEC_BYTES_MAX = 1 << 20
 _SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86_400, "WEEK": 604_800}
 
 
@@ -77,18 +75,6 @@ class RunInputs:
             }
             for loaded in self.strategies
         ]
-
-
-def read_spec_file(path: Path) -> tuple[bytes, RunSpec]:
-    """Return the bytes and the meaning of a spec file."""
-    if path.is_dir():
-        raise InputError(f"{path} is a folder, expected a RunSpec file; `tc spec new` writes a starter")
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path} is no regular file, expected a RunSpec file; `tc spec new` writes a starter")
-    if path.is_file() and path.stat().st_size > SPEC_BYTES_MAX:
-        raise InputError(f"{path} has {path.stat().st_size:,} bytes, expected a RunSpec of at most {SPEC_BYTES_MAX:,}")
-    data = read_artifact(path)
-    return data, read_run_spec(data, str(path))
 
 
 def load_inputs(path: Path, roots: Roots, base: Path | None = None) -> RunInputs:

@@ -117,6 +117,11 @@ class RunResult:
         }
 
 
+def load_result(run: RunDirectory) -> RunResult:
+    """Return a sealed run as it was sealed."""
+    return RunResult(run, run.metadata(), run.document(METRICS), run.document(RECONCILIATION))
+
+
 def seal_run(
     writer: RunWriter,
     journal: Journal,

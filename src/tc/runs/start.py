@@ -57,7 +57,8 @@ def start_run(request: RunRequest, watcher: Watcher, clock: Clock = SYSTEM_CLOCK
     inputs = load_inputs(request.spec_path, request.roots, request.base)
     spec = inputs.spec
     run_id = request.run_id or make_run_id(started_ns, spec.name, spec.digest())
-    metadata = _metadata(request, inputs, started_ns)
+    operator = request.operator or spec.operator or getpass.getuser()
+    metadata = run_metadata(inputs, operator, started_ns)
     writer = RunStore(request.roots).create(run_id, metadata, inputs.spec_bytes, is_exact=request.run_id is not None)
     try:
         with StopRequest() as stop:
@@ -77,7 +78,7 @@ def _run(
     directory = writer.directory
     make_directory(directory.scratch)
     journal = Journal.create(directory.file(JOURNAL))
-    journal.append("RunStarted", clock.now_ns(), _run_started(writer.metadata))
+    journal.append("RunStarted", clock.now_ns(), run_started(writer.metadata))
     writer.update(status="running", started=iso_utc(clock.now_ns()))
     live = _LiveMetrics(writer, float(inputs.spec.observability.metrics_interval_s), watcher, clock)
     outcome = run_backtest(
@@ -86,7 +87,7 @@ def _run(
         inputs.strategies,
         journal,
         directory.scratch,
-        Controls(live.on_progress, stop.is_set, request.bars_max, clock, _attribution(writer.metadata)),
+        Controls(live.on_progress, stop.is_set, request.bars_max, clock, attribution(writer.metadata)),
     )
     stop.finish()
     return seal_run(writer, journal, _ending(outcome, stop.kind), inputs.spec, inputs.feeds, clock, outcome.state)
@@ -103,7 +104,8 @@ def _ending(outcome: BacktestOutcome, stop_kind: StopKind | None) -> Ending:
     return ending("completed", 0)
 
 
-def _metadata(request: RunRequest, inputs: RunInputs, created_ns: int) -> dict[str, Any]:
+def run_metadata(inputs: RunInputs, operator: str, created_ns: int) -> dict[str, Any]:
+    """Return the metadata of a run that is about to be created; its id comes with its directory."""
     spec = inputs.spec
     return {
         "schema": METADATA_SCHEMA,
@@ -115,7 +117,7 @@ def _metadata(request: RunRequest, inputs: RunInputs, created_ns: int) -> dict[s
         "exit_code": None,
         "description": spec.description,
         "labels": spec.labels,
-        "operator": request.operator or spec.operator or getpass.getuser(),
+        "operator": operator,
         "created": iso_utc(created_ns),
         "started": None,
         "ended": None,
@@ -133,11 +135,13 @@ def _metadata(request: RunRequest, inputs: RunInputs, created_ns: int) -> dict[s
     }
 
 
-def _attribution(metadata: dict[str, Any]) -> dict[str, Any]:
+def attribution(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return what every order of a run carries."""
     return {"run_id": metadata["run_id"], "spec": metadata["spec"]["digest"], "operator": metadata["operator"]}
 
 
-def _run_started(metadata: dict[str, Any]) -> dict[str, Any]:
+def run_started(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return the first entry of a run's journal."""
     names = ("run_id", "name", "mode", "seed", "operator", "data", "code", "interpreter")
     return {**{name: metadata[name] for name in names}, "spec_digest": metadata["spec"]["digest"]}
 

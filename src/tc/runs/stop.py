@@ -21,22 +21,33 @@ class StopRequest:
         """Return whether a stop was asked for."""
         return self.kind is not None
 
+    @property
+    def number(self) -> int:
+        """The signal that asks another process for the same."""
+        return signal.SIGINT if self.kind == "interrupt" else signal.SIGTERM
+
     def finish(self) -> None:
         """Take no more requests: the run is over and is being sealed, which is short and must not be cut."""
         self._is_over = True
 
-    def __enter__(self) -> Self:
+    def take(self) -> None:
         """Take over SIGINT and SIGTERM."""
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._previous[number] = signal.signal(number, self._on_signal)
+            self._previous.setdefault(number, signal.signal(number, self._on_signal))
+
+    def release(self) -> None:
+        """Give the signals back."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def __enter__(self) -> Self:
+        self.take()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the signals back."""
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
+        self.release()
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self._is_over:

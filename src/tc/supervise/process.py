@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from tc.durable import append_stream, process_start_time
 
 HASH_SEED_VARIABLE = "PYTHONHASHSEED"
 HASH_SEED = "0"
@@ -32,6 +37,56 @@ def restart_with_fixed_hash_seed() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(sys.executable, sys.orig_argv, {**os.environ, HASH_SEED_VARIABLE: HASH_SEED})  # noqa: S606 - ourselves
+
+
+def signal_process(pid: int, start_time: int, number: int) -> bool:
+    """Send a signal to that very process, never to another that got its number; return whether it was there."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if process_start_time(pid) != start_time:
+            return False
+        signal.pidfd_send_signal(descriptor, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def end_process(pid: int, start_time: int, timeout_s: float) -> bool:
+    """Ask that very process to end, end it where it does not, and see it gone; return whether it was there."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if process_start_time(pid) != start_time:
+            return False
+        for number, wait_s in ((signal.SIGTERM, timeout_s), (signal.SIGKILL, None)):
+            signal.pidfd_send_signal(descriptor, number)
+            if select.select([descriptor], [], [], wait_s)[0]:
+                break
+    except ProcessLookupError:
+        pass  # it went by itself meanwhile
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def start_apart(arguments: Sequence[str], log: Path) -> int:
+    """Start `tc` in a session of its own that outlives us, what it says going to `log`; return its process id."""
+    with append_stream(log) as stream:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-P", "-m", "tc", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
+        )
+    return process.pid
 
 
 def run_tc(arguments: Sequence[str], *, timeout_s: float | None = None) -> ChildResult:

@@ -1,0 +1,40 @@
+"""`tc node`: the node of a paper run, started by its supervisor and by nobody else."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import redirect_stdout
+from typing import Any
+
+import typer
+
+from tc.errors import InputError
+
+EXIT_OPEN = 6
+
+
+def node() -> None:
+    """Run the node that the line on standard input orders; a supervisor's business."""
+    if sys.stdin.isatty():
+        raise InputError("tc node is started by `tc run`; give your RunSpec to that")
+    from tc.runs.paper_node import run_node  # takes long: the supervisor prepares the order meanwhile
+
+    line = sys.stdin.buffer.readline()
+    if not line.strip():
+        raise InputError("tc node found no order on its standard input; it is started by `tc run`")
+    out = sys.stdout
+
+    def say(fact: dict[str, Any]) -> None:
+        try:
+            out.write(json.dumps(fact) + "\n")
+            out.flush()
+        except BrokenPipeError:
+            pass  # nobody listens any more: the run goes on
+
+    with redirect_stdout(sys.stderr):  # what a strategy prints must not end up among our facts
+        result = run_node(line, sys.stdin.fileno(), say)
+    if result is None:
+        raise typer.Exit(EXIT_OPEN)
+    say({"event": "sealed", "exit_code": result.exit_code})
+    raise typer.Exit(result.exit_code)

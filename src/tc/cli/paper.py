@@ -1,0 +1,91 @@
+"""How a paper run looks on the terminal: one line that moves, what was started again, and the summary at the end."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tc.cli.output import print_json
+
+if TYPE_CHECKING:
+    from tc.runs.paper import PaperRequest
+
+
+def run_paper_here(request: PaperRequest, *, as_json: bool) -> int:
+    """Run it in this terminal and return the exit code."""
+    from tc.runs.paper import run_paper
+
+    if as_json or not sys.stderr.isatty():
+        end = run_paper(request, _tell_plainly)
+    else:
+        with PaperLine() as line:
+            end = run_paper(request, line.watch)
+    if end.result is None:
+        return end.exit_code
+    if as_json:
+        print_json(end.result.as_json())
+    else:
+        from tc.cli.summary import print_summary
+
+        print_summary(end.result)
+    return end.exit_code
+
+
+class PaperLine:
+    """A line on stderr that shows bars, orders and fills as they come."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.status import Status
+
+        self._console = Console(stderr=True, highlight=False)
+        self._status = Status("starting venue and node", console=self._console)
+
+    def __enter__(self) -> PaperLine:
+        self._status.start()
+        return self
+
+    def __exit__(self, *_exit: object) -> None:
+        self._status.stop()
+
+    def watch(self, fact: dict[str, Any]) -> None:
+        """Show one fact of the run."""
+        text = words(fact)
+        if fact.get("event") == "progress":
+            self._status.update(text)
+        elif text:
+            self._console.print(text, style="dim")
+
+
+def words(fact: dict[str, Any]) -> str:
+    """Return a fact of the run in words; nothing for those that need none."""
+    match fact.get("event"):
+        case "created":
+            return f"{fact['run_id']} in {fact['directory']}"
+        case "running":
+            again = f", start {fact['attempt']}" if fact["attempt"] > 1 else ""
+            return f"{fact['run_id']} is running{again}; Ctrl-C ends it cleanly"
+        case "progress":
+            counts = fact["counts"]
+            orders, fills = counts.get("OrderInitialized", 0), counts.get("OrderFilled", 0)
+            total = f" of {fact['bars_total']:,}" if fact.get("bars_total") else ""
+            return f"{fact['run_id']}: {fact['bars']:,}{total} bars, {orders:,} orders, {fills:,} fills"
+        case "restart":
+            done = (
+                "is started once more to settle and seal"
+                if fact["closing"]
+                else f"is started again ({fact['attempt']})"
+            )
+            return f"the node ended with {fact['exit_code']} and {done}"
+        case "venue_restart":
+            return "the venue was gone and is started again"
+        case "open":
+            return f"the run stays open: {fact['reason']}"
+        case _:
+            return ""
+
+
+def _tell_plainly(fact: dict[str, Any]) -> None:
+    text = words(fact)
+    if text and fact.get("event") != "progress":
+        sys.stderr.write(text + "\n")

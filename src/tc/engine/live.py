@@ -1,0 +1,369 @@
+"""Drive one paper run: a real TradingNode on the real Binance adapter, recorded and gated, ended truthfully.
+
+The node is the engine's own; around it stand the recorder, the gate, and a look at the venue's books: at the start,
+after each reconnect, every few seconds and at the end. Strategies start only after the first look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from nautilus_trader.common.component import flush_logger
+
+from tc.clock import SYSTEM_CLOCK, Clock
+from tc.durable import Entry, Journal
+from tc.engine.endpoint import Endpoints
+from tc.engine.gate_rules import GateRules
+from tc.engine.gate_setup import GateParts, attach_gate, build_gate
+from tc.engine.instrument import build_instrument, describe_instrument
+from tc.engine.live_client import LiveHooks
+from tc.engine.live_config import Endpoint, build_node
+from tc.engine.live_ending import Action, Holdings, let_go
+from tc.engine.live_fault import contain
+from tc.engine.live_http import LoopbackHttp
+from tc.engine.live_look import Looker
+from tc.engine.live_restore import restore_cache
+from tc.engine.live_sink import LiveSink
+from tc.engine.progress import Progress
+from tc.engine.recorder import PRIORITY, Recorder
+from tc.engine.simulated_venue import describe_venue
+from tc.engine.state import engine_state
+from tc.engine.strategy_source import LoadedStrategy
+from tc.errors import ComponentFault, RefusedError, StorageError, StrategyRaised, TcError
+from tc.evidence.fold import Fold, fold_entry
+from tc.model.run_spec import RunSpec
+from tc.store.ledger import PositionLedger
+
+POLL_S = 0.02
+START_S = 25.0  # three waits of the engine for ten, ten and five seconds; then it would run on without strategies
+STOP_S = 10.0
+EXTERNAL = "EXTERNAL"
+
+End = Literal["data_ended", "duration", "stopped", "shut_down", "failed", "refused"]
+
+
+@dataclass(frozen=True)
+class LiveSetting:
+    """What a node is started with. `earlier` are the journal's entries where the run was started before.
+
+    `duration_s` is what is left of it; `bars_total` is None where nobody knows how many bars will come.
+    """
+
+    spec: RunSpec
+    strategies: list[LoadedStrategy]
+    endpoint: Endpoint
+    log_directory: Path
+    attempt: int
+    duration_s: float | None
+    bars_total: int | None
+    is_closing: bool = False
+    states: dict[str, dict[str, bytes]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LiveControls:
+    """How the outside watches, stops and supplies a node.
+
+    `look` asks the venue for its books at a moment, blocking. `open_ledgers` opens the
+    account's ledgers under the gate's rules, given the wallet.
+    """
+
+    on_progress: Callable[[Progress], None]
+    on_running: Callable[[], None]
+    on_view: Callable[[dict[str, Any]], None]
+    should_stop: Callable[[], bool]
+    is_orphan: Callable[[], bool]
+    take_signals: Callable[[], None]
+    look: Callable[[str], dict[str, Any]]
+    open_ledgers: Callable[[GateRules, dict[str, str]], dict[str, PositionLedger]]
+    earlier: Callable[[], Iterable[Entry]]
+    attribution: dict[str, Any]
+    clock: Clock = SYSTEM_CLOCK
+
+
+@dataclass(frozen=True)
+class LiveOutcome:
+    """How the node ended; `left` is what the strategies hold still, `is_confirmed` that the venue said so too."""
+
+    end: End
+    reason: str
+    bars: int
+    bars_total: int | None
+    counts: dict[str, int]
+    fault: TcError | None
+    left: Holdings
+    is_confirmed: bool
+    state: dict[str, bytes]
+    states: dict[str, dict[str, bytes]]
+
+
+def run_live(setting: LiveSetting, journal: Journal, controls: LiveControls) -> LiveOutcome:
+    """Run a node to its end and return how it ended; everything that happened is in `journal` then.
+
+    Raises:
+        StorageError: the journal or the ledger failed; nothing was sent that is not recorded.
+        RefusedError: the endpoint is not on this machine.
+    """
+    return asyncio.run(LiveRun(setting, journal, controls).run())
+
+
+class LiveRun:
+    """One start of a node."""
+
+    def __init__(self, setting: LiveSetting, journal: Journal, controls: LiveControls) -> None:
+        self._setting = setting
+        self._spec = setting.spec
+        self._journal = journal
+        self._controls = controls
+        self._clock = controls.clock
+        self._faults: dict[str, TcError] = {}
+        self._is_confirmed = False
+        self._states: dict[str, dict[str, bytes]] = {}
+        self._bars = 0
+        self._ts_last = 0
+
+    async def run(self) -> LiveOutcome:
+        """Run the node."""
+        self._build()
+        try:
+            await self._start()
+            end, reason = await self._wait()
+        except TcError as fault:
+            end, reason = "refused" if isinstance(fault, RefusedError) else "failed", str(fault)
+            self._faults[""] = fault
+        left = await self._finish(end)
+        self._record_end()
+        await self._http.close()
+        self._sink.close()
+        if self._sink.fault is not None:
+            raise self._sink.fault
+        return self._outcome(end, reason, left)
+
+    def _build(self) -> None:
+        setting, spec = self._setting, self._spec
+        self._http = LoopbackHttp(self._clock)
+        hooks = LiveHooks(self._before_send, self._may_leave, self._on_reconnect)
+        self._node = build_node(spec, setting.endpoint, setting.log_directory, self._http, hooks)
+        self._controls.take_signals()  # the engine took them for itself
+        self._kernel = kernel = self._node.kernel
+        self._fold = Fold()
+        self._sink = LiveSink(self._journal, self._on_storage_fault, self._fold_entry)
+        self._recorder = Recorder(
+            self._sink, kernel.clock, full=spec.observability.journal == "full", batch=1,
+            on_fault=lambda: None, attribution=self._controls.attribution, order_of=kernel.cache.order,
+        )  # fmt: skip
+        for instrument in spec.instruments:
+            kernel.cache.add_instrument(build_instrument(instrument))
+        fills = []
+        if setting.attempt > 1:
+            earlier = list(self._controls.earlier())
+            for entry in earlier:
+                fold_entry(self._fold, entry)
+            fills = restore_cache(kernel, earlier, spec.venue.id)
+        self._recorder.orders_known.update(order.client_order_id.value for order in kernel.cache.orders())
+        facts = {"attempt": setting.attempt, "pid": os.getpid(), "endpoint": setting.endpoint.http}
+        self._recorder.record("NodeStarted", facts)
+        for loaded in setting.strategies:
+            contain(loaded.strategy, loaded.spec.id, self._on_strategy_fault)
+            self._node.trader.add_strategy(loaded.strategy)
+        self._node.build()
+        self._opening = self._controls.look("start")
+        if not self._fold.venue:
+            self._describe()
+        self._attach(fills)
+
+    def _describe(self) -> None:
+        wallet = [f"{amount} {currency}" for currency, amount in self._opening["wallet"].items()]
+        self._recorder.record(
+            "VenueConfigured", {**describe_venue(self._spec), "kind": "live", "starting_balances": wallet}
+        )
+        for instrument in self._spec.instruments:
+            self._recorder.record("InstrumentAdded", describe_instrument(instrument))
+        for loaded in self._setting.strategies:
+            self._recorder.record("StrategyLoaded", loaded.describe())
+
+    def _attach(self, fills: list[Any]) -> None:
+        kernel, spec = self._kernel, self._spec
+        self._endpoints = Endpoints(kernel)
+        self._recorder.attach(kernel.msgbus, self._endpoints)
+        wallet = self._opening["wallet"]
+        self._gate: GateParts = build_gate(
+            kernel, spec, self._setting.strategies, self._recorder, kernel.clock.timestamp_ns(),
+            lambda rules: self._controls.open_ledgers(rules, wallet),
+        )  # fmt: skip
+        for fill in fills:  # the ledger may have missed the last: the node died between the two
+            for breach in self._gate.books.take_event(fill, kernel.clock.timestamp_ns()):
+                self._gate.watch.take_breach(breach)
+        attach_gate(self._gate, self._endpoints, spec)
+        kernel.msgbus.subscribe(f"events.order.{EXTERNAL}", self._on_external, PRIORITY - 2)
+        for feed in spec.data:
+            kernel.msgbus.subscribe(f"data.bars.{feed.bar_type}", self._on_bar, PRIORITY)
+        self._looker = Looker(kernel, self._gate, self._recorder, self._controls.look, self._fold, self._clock)
+
+    async def _start(self) -> None:
+        kernel = self._kernel
+        initialized = kernel._await_portfolio_initialization
+
+        async def and_agreed() -> bool:
+            is_ready = bool(await initialized())
+            if is_ready:
+                await self._looker.settle("start")
+            return is_ready
+
+        kernel._await_portfolio_initialization = and_agreed
+        self._running = asyncio.create_task(self._node.run_async())
+        deadline_ns = self._clock.monotonic_ns() + int(START_S * 1e9)
+        while not self._node.trader.is_running:
+            if self._running.done() or self._clock.monotonic_ns() > deadline_ns:
+                raise ComponentFault(
+                    f"the node did not start within {START_S:g} s: the venue at {self._setting.endpoint.http} did not "
+                    "answer as expected; nautilus.jsonl says at what it waited"
+                )
+            if self._controls.should_stop():
+                return
+            await asyncio.sleep(POLL_S)
+        self._looker.begin()
+        self._controls.on_running()
+
+    async def _wait(self) -> tuple[End, str]:
+        setting = self._setting
+        started_ns = self._clock.monotonic_ns()
+        shown_ns = 0
+        while True:
+            now_ns = self._clock.monotonic_ns()
+            if self._controls.should_stop():
+                return "stopped", f"stopped on request after {self._bars:,} bars"
+            if self._sink.fault is not None:
+                return "failed", str(self._sink.fault)
+            if len(self._faults) >= len(setting.strategies):
+                return "failed", str(next(iter(self._faults.values())))
+            if setting.is_closing:
+                return "stopped", "closed by recovery"
+            if setting.duration_s is not None and now_ns - started_ns >= setting.duration_s * 1e9:
+                return "duration", f"ran for its duration of {self._spec.duration}"
+            if setting.bars_total is not None and self._bars >= setting.bars_total:
+                return "data_ended", f"all {setting.bars_total:,} bars were delivered"
+            if self._running.done() or not self._node.trader.is_running:
+                return self._own_end()
+            if self._controls.is_orphan():
+                self._gate.watch.stand_down("the supervisor is gone", by="node")
+            self._refuse_timers()
+            if now_ns - shown_ns > 1e8:
+                shown_ns = now_ns
+                total = setting.bars_total or 0
+                self._controls.on_progress(Progress(self._bars, total, self._ts_last, self._recorder.counts))
+            await asyncio.sleep(POLL_S)
+
+    def _own_end(self) -> tuple[End, str]:
+        if self._recorder.counts.get("ShutdownSystem") and not self._faults:
+            return "shut_down", f"a strategy shut the system down after bar {self._bars:,}"
+        return "failed", "the engine stopped by itself; its log, nautilus.jsonl, says why"
+
+    async def _finish(self, end: End) -> Holdings:
+        """Let go as the spec says, stop the node, and look at the venue's books for the last time."""
+        strategies = [loaded.strategy for loaded in self._setting.strategies]
+        left = Holdings((), ())
+        if self._node.trader.is_running and self._sink.fault is None:
+            self._gate.control.stand_down("the run is ending", by="run")
+            for strategy in strategies:
+                if strategy.is_running:
+                    strategy.stop()
+            left = await let_go(self._kernel, self._gate, strategies, self._action(end), self._clock)
+        self._is_confirmed = await self._looker.settle("end")
+        self._looker.end()
+        self._states = {one.id.value: _saved(one) for one in strategies}
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._node.stop_async(), STOP_S)
+        await asyncio.wait([self._running], timeout=STOP_S)
+        return left
+
+    def _action(self, end: End) -> Action:
+        safety = self._spec.safety
+        chosen = None if safety is None else (safety.on_fault if end == "failed" or self._faults else safety.on_stop)
+        return chosen or "leave"
+
+    def _record_end(self) -> None:
+        self._gate.gate.detach()
+        self._endpoints.restore()
+        self._recorder.detach()
+        state = engine_state(self._kernel, self._spec.venue.id, self._recorder.counts, self._gate.ledger_check())
+        self._recorder.record("EngineStateRecorded", {**state, "kind": "live", "fills": _fills(self._kernel)})
+        self._recorder.drain()
+        flush_logger()
+
+    def _outcome(self, end: End, reason: str, left: Holdings) -> LiveOutcome:
+        fault = next(iter(self._faults.values()), None)
+        if fault is not None and end not in ("failed", "refused"):
+            end, reason = "failed", f"{fault}; the others went on, and the run {reason}"
+        return LiveOutcome(
+            end, reason, self._bars, self._setting.bars_total, dict(self._recorder.counts), fault, left,
+            self._is_confirmed, self._gate.state_documents(), self._states,
+        )  # fmt: skip
+
+    def _fold_entry(self, entry_type: str, ts: int, data: bytes) -> None:
+        fold_entry(self._fold, Entry(0, ts, entry_type, data, "", 0))
+
+    def _on_bar(self, bar: Any) -> None:
+        self._bars += 1
+        self._ts_last = bar.ts_event
+
+    def _on_external(self, event: Any) -> None:
+        detail = f"order {event.client_order_id} in {event.instrument_id} is nobody's of this run"
+        self._gate.watch.stand_down(detail, by="custodian", instrument_id=event.instrument_id.value)
+
+    def _on_strategy_fault(self, strategy: Any, fault: StrategyRaised) -> None:
+        strategy_id = strategy.id.value
+        if strategy_id in self._faults:
+            return
+        self._faults[strategy_id] = fault
+        self._recorder.record("StrategyRaised", {"strategy_id": strategy_id, "message": str(fault)})
+        self._gate.watch.stand_down(str(fault), by="containment", strategy_id=strategy_id)
+        asyncio.get_running_loop().call_soon(self._contain, strategy)
+
+    def _contain(self, strategy: Any) -> None:
+        if strategy.is_running and len(self._faults) < len(self._setting.strategies):
+            strategy.stop()
+            action = self._action("failed")
+            self._letting_go = asyncio.create_task(let_go(self._kernel, self._gate, [strategy], action, self._clock))
+
+    def _on_reconnect(self) -> None:
+        self._looker.request("reconnect")
+
+    def _on_storage_fault(self, fault: StorageError) -> None:
+        self._gate.standing.stand_down(f"JOURNAL_FAULT: {fault}")
+
+    async def _before_send(self) -> None:
+        self._recorder.drain()
+        await self._sink.synced()
+
+    def _may_leave(self, order: Any) -> str | None:
+        if self._gate.standing.is_killed and order.client_order_id.value not in self._gate.gate.grants:
+            return "KILLED: the kill latch was closed before the order left"
+        return None
+
+    def _refuse_timers(self) -> None:
+        # Timers run on real time: at another speed than 1 they would fire at other bars than the strategy means.
+        if all(feed.speed in (None, 1) for feed in self._spec.data):
+            return
+        for loaded in self._setting.strategies:
+            if loaded.strategy.clock.timer_count:
+                raise RefusedError(
+                    f"strategy {loaded.spec.id!r} set a timer, but timers run on real time and the data at speed "
+                    f"{self._spec.data[0].speed}; run it with speed: 1, or on bars alone"
+                )
+
+
+def _fills(kernel: Any) -> list[list[str]]:
+    orders = kernel.cache.orders()
+    return [[trade_id.value, order.client_order_id.value] for order in orders for trade_id in order.trade_ids]
+
+
+def _saved(strategy: Any) -> dict[str, bytes]:
+    saved = strategy.save()
+    return {str(name): bytes(value) for name, value in saved.items()}

@@ -1,0 +1,207 @@
+"""The engine's Binance execution client with its known defects corrected, and the factories that make it.
+
+The code that trades is the adapter's own. Corrected is: reports that name a symbol twice after a reconnect (fills were
+doubled), a duplicate id or an aborted resend that reached the strategy as a reject, cancel-all that canceled others'
+orders, a position model that opened one position an order, and cancels that overtake their own submit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nautilus_trader.adapters.binance import BinanceAccountType
+from nautilus_trader.adapters.binance.common.enums import BinanceEnvironment
+from nautilus_trader.adapters.binance.common.symbol import BinanceSymbol
+from nautilus_trader.adapters.binance.futures.data import BinanceFuturesDataClient
+from nautilus_trader.adapters.binance.futures.execution import BinanceFuturesExecutionClient
+from nautilus_trader.adapters.binance.futures.providers import BinanceFuturesInstrumentProvider
+from nautilus_trader.adapters.binance.http.client import BinanceHttpClient
+from nautilus_trader.live.execution_client import LiveExecutionClient
+from nautilus_trader.live.factories import LiveDataClientFactory, LiveExecClientFactory
+from nautilus_trader.model.enums import OmsType, OrderSide, OrderStatus
+from nautilus_trader.model.identifiers import Venue
+
+from tc.engine.live_http import LoopbackHttp
+from tc.errors import StorageError
+
+ACCOUNT_TYPE = BinanceAccountType.USDT_FUTURES
+_DUPLICATE_ID = "-4116"
+_ABORTED = "Canceled retry"
+
+
+@dataclass
+class LiveHooks:
+    """What the run does around the client.
+
+    `before_send` returns when everything recorded so far is on disk. `may_leave` says why an order must not leave after
+    all, or None. `on_reconnect` is called after the user stream was lost and the venue's report was asked for.
+    """
+
+    before_send: Callable[[], Awaitable[None]]
+    may_leave: Callable[[Any], str | None]
+    on_reconnect: Callable[[], None]
+
+
+class _NettingClient(LiveExecutionClient):
+    """Stands between the adapter and the engine's base class: the account is one-way, so positions are netted."""
+
+    def __init__(self, *, oms_type: OmsType, **words: Any) -> None:
+        del oms_type
+        super().__init__(oms_type=OmsType.NETTING, **words)
+
+
+class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
+    """Sends what the gate let through, once it is on disk."""
+
+    hooks: LiveHooks
+
+    def __init__(self, hooks: LiveHooks, **words: Any) -> None:
+        super().__init__(**words)
+        self.hooks = hooks
+        self._leaving: dict[str, asyncio.Future[None]] = {}
+
+    def _get_cache_active_symbols(self) -> set[str]:
+        # The cache says BTCUSDT-PERP where the venue says BTCUSDT: asked for twice, every fill came twice.
+        return {str(BinanceSymbol(symbol)) for symbol in super()._get_cache_active_symbols()}
+
+    def submit_order(self, command: Any) -> None:
+        """Send one order; what is sent after it about the same order waits for it."""
+        self._leaving[command.order.client_order_id.value] = self._loop.create_future()
+        super().submit_order(command)
+
+    def submit_order_list(self, command: Any) -> None:
+        """Send several orders."""
+        for order in command.order_list.orders:
+            self._leaving[order.client_order_id.value] = self._loop.create_future()
+        super().submit_order_list(command)
+
+    async def _submit_order(self, command: Any) -> None:
+        order = command.order
+        try:
+            if await self._is_cleared([order]):
+                await super()._submit_order(command)
+        finally:
+            self._left([order])
+
+    async def _submit_order_list(self, command: Any) -> None:
+        orders = command.order_list.orders
+        try:
+            if await self._is_cleared(orders):
+                await super()._submit_order_list(command)
+        finally:
+            self._left(orders)
+
+    async def _modify_order(self, command: Any) -> None:
+        await self._sent(command.client_order_id)
+        await self._recorded()
+        await super()._modify_order(command)
+
+    async def _cancel_order(self, command: Any) -> None:
+        await self._sent(command.client_order_id)
+        await super()._cancel_order(command)
+
+    async def _batch_cancel_orders(self, command: Any) -> None:
+        for each in command.cancels:
+            await self._sent(each.client_order_id)
+        await super()._batch_cancel_orders(command)
+
+    async def _cancel_all_orders(self, command: Any) -> None:
+        # One by one or in batches by id: the venue's own cancel-all would take the orders of everybody else too.
+        scope = {"instrument_id": command.instrument_id, "strategy_id": command.strategy_id}
+        waiting = [order for order in self._cache.orders_inflight(**scope) if order.status == OrderStatus.SUBMITTED]
+        orders = [
+            order
+            for order in (*self._cache.orders_open(**scope), *waiting)
+            if command.order_side in (OrderSide.NO_ORDER_SIDE, order.side)
+        ]
+        for order in orders:
+            await self._sent(order.client_order_id)
+        await self._cancel_orders_for_strategy([order for order in orders if not order.is_closed], command)
+
+    def generate_order_rejected(
+        self, strategy_id: Any, instrument_id: Any, client_order_id: Any, reason: Any, ts_event: int,
+        due_post_only: bool = False,
+    ) -> None:  # fmt: skip
+        """Tell the strategy, unless the answer says that the order is there, or nothing at all."""
+        text = str(reason)
+        if _DUPLICATE_ID in text or text == _ABORTED:
+            self._log.warning(f"{client_order_id!r}: {text}; the venue is asked what became of it")
+            return
+        super().generate_order_rejected(
+            strategy_id, instrument_id, client_order_id, text, ts_event, due_post_only=due_post_only
+        )
+
+    async def _reconcile_after_resubscribe(self) -> None:
+        await super()._reconcile_after_resubscribe()
+        self.hooks.on_reconnect()
+
+    async def _is_cleared(self, orders: list[Any]) -> bool:
+        """Wait until the intent is on disk, and look at the gate once more; deny what must not leave after all."""
+        try:
+            await self.hooks.before_send()
+        except StorageError as fault:
+            problem: str | None = f"JOURNAL_FAULT: {fault}"
+        else:
+            problem = next(filter(None, map(self.hooks.may_leave, orders)), None)
+        if problem is None:
+            return True
+        for order in orders:
+            self._deny_order_pre_submit(order, problem)
+        return False
+
+    async def _recorded(self) -> None:
+        await self.hooks.before_send()
+
+    async def _sent(self, client_order_id: Any) -> None:
+        leaving = self._leaving.get(client_order_id.value)
+        if leaving is not None:
+            await asyncio.wait([leaving])
+
+    def _left(self, orders: list[Any]) -> None:
+        for order in orders:
+            leaving = self._leaving.pop(order.client_order_id.value, None)
+            if leaving is not None and not leaving.done():
+                leaving.set_result(None)
+
+
+def client_factories(
+    http: LoopbackHttp, hooks: LiveHooks, api_key: str, api_secret: str
+) -> tuple[type[LiveDataClientFactory], type[LiveExecClientFactory]]:
+    """Return the factories of one node: both of its clients share one HTTP client and one instrument provider."""
+    shared: dict[str, Any] = {}
+
+    def parts(config: Any, clock: Any) -> tuple[BinanceHttpClient, BinanceFuturesInstrumentProvider]:
+        if not shared:
+            client = BinanceHttpClient(clock, api_key, api_secret, config.base_url_http)
+            client._client = http
+            shared["client"] = client
+            shared["provider"] = BinanceFuturesInstrumentProvider(
+                client=client, clock=clock, account_type=ACCOUNT_TYPE, config=config.instrument_provider,
+                venue=Venue("BINANCE"),
+            )  # fmt: skip
+        return shared["client"], shared["provider"]
+
+    class PaperDataFactory(LiveDataClientFactory):
+        @staticmethod
+        def create(loop: Any, name: str, config: Any, msgbus: Any, cache: Any, clock: Any) -> Any:
+            client, provider = parts(config, clock)
+            return BinanceFuturesDataClient(
+                loop=loop, client=client, msgbus=msgbus, cache=cache, clock=clock, instrument_provider=provider,
+                account_type=ACCOUNT_TYPE, base_url_ws=config.base_url_ws, name=name, config=config,
+                base_url_ws_public=config.base_url_ws,
+            )  # fmt: skip
+
+    class PaperExecFactory(LiveExecClientFactory):
+        @staticmethod
+        def create(loop: Any, name: str, config: Any, msgbus: Any, cache: Any, clock: Any) -> Any:
+            client, provider = parts(config, clock)
+            return PaperExecutionClient(
+                hooks, loop=loop, client=client, msgbus=msgbus, cache=cache, clock=clock,
+                instrument_provider=provider, base_url_ws=config.base_url_ws, account_type=ACCOUNT_TYPE, name=name,
+                config=config, environment=BinanceEnvironment.LIVE, api_key=api_key, api_secret=api_secret,
+            )  # fmt: skip
+
+    return PaperDataFactory, PaperExecFactory

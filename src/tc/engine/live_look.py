@@ -1,0 +1,156 @@
+"""The look at the venue's books from inside a running node: at start and end, after reconnects, every few seconds.
+
+Venue, engine and journal must say the same (`tc.evidence.three_way`). A difference that outlives its grace is a break:
+its instrument takes no new risk, or the account where no one instrument is to blame, until a named person says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any
+
+from nautilus_trader.model.identifiers import Venue
+
+from tc.clock import Clock
+from tc.engine.gate_setup import GateParts
+from tc.engine.recorder import Recorder
+from tc.errors import TcError
+from tc.evidence.fold import Fold
+from tc.evidence.three_way import BreakBook, Comparison, EngineView, compare, instrument_of
+
+INTERVAL_S = 5.0
+"""Between two looks while nothing differs."""
+AGAIN_S = 0.5
+"""Between two looks while something does."""
+SETTLE_S = 12.0
+"""How long the first and the last look wait for what is on its way: longer than the engine's own checks take."""
+FUNDING = "FUNDING_FEE"
+
+
+class Looker:
+    """Looks, records what it sees, and stands down what does not agree.
+
+    `fold` is the journal so far. `ask` asks the venue for its books, blocking.
+    """
+
+    def __init__(
+        self, kernel: Any, gate: GateParts, recorder: Recorder, ask: Callable[[str], dict[str, Any]], fold: Fold,
+        clock: Clock,
+    ) -> None:  # fmt: skip
+        self._kernel = kernel
+        self._gate = gate
+        self._recorder = recorder
+        self._ask = ask
+        self._fold = fold
+        self._clock = clock
+        self._book = BreakBook()
+        self._wanted: asyncio.Queue[str] = asyncio.Queue()
+        self._turn = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+        self.looks = 0
+
+    def begin(self) -> None:
+        """Look every few seconds from now on."""
+        self._task = asyncio.create_task(self._run())
+
+    def end(self) -> None:
+        """Look no more."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def request(self, moment: str) -> None:
+        """Look as soon as possible."""
+        self._wanted.put_nowait(moment)
+
+    async def look(self, moment: str) -> list[Comparison]:
+        """Ask the venue, compare, act on breaks; return what differs."""
+        async with self._turn:
+            seen = await asyncio.to_thread(self._ask, moment)
+        self._book_income(seen)
+        comparisons = compare(seen, self._view(), self._fold)
+        now_ns = self._clock.monotonic_ns()
+        new, ended = self._book.look(now_ns, comparisons)
+        for each in new:
+            self._break(each, now_ns)
+        for each in ended:
+            self._recorder.record("ReconciliationBreakEnded", _described(each))
+        self.looks += 1
+        self._seen = seen
+        return [each for each in comparisons if not each.is_matched]
+
+    async def settle(self, moment: str) -> bool:
+        """Look until the three agree or their differences are breaks; record the venue's last answer.
+
+        Return whether the venue answered at all.
+        """
+        deadline_ns = self._clock.monotonic_ns() + int(SETTLE_S * 1e9)
+        is_answered = False
+        while True:
+            with suppress(TcError):
+                is_agreed = not await self.look(moment)
+                is_answered = True
+                if is_agreed or self._clock.monotonic_ns() > deadline_ns:
+                    break
+            if self._clock.monotonic_ns() > deadline_ns:
+                break
+            await asyncio.sleep(AGAIN_S / 5)
+        if is_answered:
+            self._recorder.record("VenueStateRecorded", self._seen)
+        return is_answered
+
+    async def _run(self) -> None:
+        while True:
+            pause_s = AGAIN_S if self._book.is_pending else INTERVAL_S
+            try:
+                moment = await asyncio.wait_for(self._wanted.get(), pause_s)
+            except TimeoutError:
+                moment = "periodic"
+            with suppress(TcError):  # a venue that is away is seen by its clients; the next look asks again
+                await self.look(moment)
+
+    def _view(self) -> EngineView:
+        cache, view = self._kernel.cache, EngineView()
+        for position in cache.positions_open():
+            key = (position.instrument_id.value, position.strategy_id.value)
+            view.positions[key] = view.positions.get(key, Decimal(0)) + position.signed_decimal_qty()
+        working = [*cache.orders_open(), *cache.orders_inflight()]
+        view.orders = {order.client_order_id.value: order.instrument_id.value for order in working}
+        account = cache.account_for_venue(Venue(self._fold.venue["venue"]))
+        if account is not None:
+            view.wallet = {currency.code: one.total.as_decimal() for currency, one in account.balances().items()}
+        return view
+
+    def _book_income(self, seen: dict[str, Any]) -> None:
+        known = {income["income_id"] for income in self._fold.incomes}
+        for income in seen["income"]:
+            if income["income_id"] in known:
+                continue
+            said = {name: income[name] for name in ("income_id", "currency", "amount", "ts_event")}
+            if income["kind"] == FUNDING:
+                instrument_id = instrument_of(income["symbol"], self._fold.venue["venue"])
+                self._recorder.record("FundingSettled", {**said, "instrument_id": instrument_id})
+            else:
+                self._recorder.record("TransferBooked", {**said, "kind": income["kind"]})
+            self._gate.book_income(income)
+
+    def _break(self, each: Comparison, now_ns: int) -> None:
+        age_s = round(self._book.age_s(now_ns, each), 3)
+        self._recorder.record("ReconciliationBreak", {**_described(each), "age_s": age_s})
+        detail = f"{each.subject}: venue {each.venue}, engine {each.engine}, journal {each.journal}"
+        self._gate.watch.stand_down(
+            f"RECONCILIATION_BREAK: {detail}", by="reconciliation", instrument_id=each.instrument_id or None
+        )
+
+
+def _described(each: Comparison) -> dict[str, Any]:
+    return {
+        "break_class": each.break_class,
+        "subject": each.subject,
+        "instrument_id": each.instrument_id or None,
+        "venue": each.venue,
+        "engine": each.engine,
+        "journal": each.journal,
+    }

@@ -1,0 +1,54 @@
+"""Rebuild the cache of a node from the run's own journal, so that every order and position returns to its strategy.
+
+The engine's own execution engine is given the recorded events, on a bus of its own where nobody listens. What happened
+at the venue since then is left to the engine's reconciliation, which finds its orders where it left them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from nautilus_trader.common.component import MessageBus, TestClock
+from nautilus_trader.execution.engine import ExecutionEngine
+from nautilus_trader.model import events
+from nautilus_trader.model.identifiers import ClientId
+from nautilus_trader.model.orders import OrderUnpacker
+
+from tc.durable import Entry
+
+_EVENTS = {
+    name: getattr(events, name)
+    for name in (
+        "OrderDenied", "OrderEmulated", "OrderReleased", "OrderSubmitted", "OrderAccepted", "OrderRejected",
+        "OrderCanceled", "OrderExpired", "OrderTriggered", "OrderPendingUpdate", "OrderPendingCancel",
+        "OrderModifyRejected", "OrderCancelRejected", "OrderUpdated", "OrderFilled",
+    )
+}  # fmt: skip
+
+
+def restore_cache(kernel: Any, entries: Iterable[Entry], venue_id: str) -> list[Any]:
+    """Put the orders and positions of the recorded events into the kernel's cache; return the fills, in order.
+
+    The instruments must be in the cache. An event that does not follow from those before it is passed over, as the
+    engine passed over it when it happened.
+    """
+    clock = TestClock()
+    bus = MessageBus(trader_id=kernel.trader_id, clock=clock)
+    engine = ExecutionEngine(msgbus=bus, cache=kernel.cache, clock=clock)
+    client_id, fills = ClientId(venue_id), []
+    for entry in entries:
+        if entry.type == "OrderInitialized":
+            initialized = events.OrderInitialized.from_dict(json.loads(entry.data))
+            if kernel.cache.order(initialized.client_order_id) is None:
+                kernel.cache.add_order(OrderUnpacker.from_init(initialized), None, client_id)
+            continue
+        kind = _EVENTS.get(entry.type)
+        if kind is None:
+            continue
+        event = kind.from_dict(json.loads(entry.data))
+        engine.process(event)
+        if entry.type == "OrderFilled":
+            fills.append(event)
+    return fills

@@ -1,0 +1,205 @@
+"""Venue, engine and journal held against one another: three books of one account, which must say the same.
+
+A comparison that does not match is a difference. While orders are on their way differences come and go; one that two
+looks find, at least a grace apart, is a break.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from tc.evidence.fold import Fold
+
+ZERO = Decimal(0)
+UNIT = Decimal("1e-8")
+"""The venue's smallest unit of money; what is rounded to it costs at most half of it a fill."""
+GRACE_NS = 3_000_000_000
+EXTERNAL = "EXTERNAL"
+NOT_ASKED = "-"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One thing that the three say something about, each in text; `-` is said by nobody.
+
+    `break_class` is position, order, fill, balance or ownership; `instrument_id` is empty where it is the account.
+    """
+
+    break_class: str
+    subject: str
+    instrument_id: str
+    venue: str
+    engine: str
+    journal: str
+    is_matched: bool
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What it is about, whatever the numbers are."""
+        return self.break_class, self.subject
+
+
+@dataclass
+class EngineView:
+    """What the engine holds now: net positions by instrument and strategy, working orders, what filled, the wallet."""
+
+    positions: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    orders: dict[str, str] = field(default_factory=dict)
+    wallet: dict[str, Decimal] = field(default_factory=dict)
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, Any], instruments: Mapping[str, str]) -> EngineView:
+        """Return the view in a recorded final state; `instruments` names each order's instrument."""
+        view = cls()
+        for row in state["positions"]:
+            key = (row["instrument_id"], row["strategy_id"])
+            view.positions[key] = view.positions.get(key, ZERO) + Decimal(row["signed_qty"])
+        view.orders = {name: instruments.get(name, "") for name in state["orders"]["open"]}
+        view.wallet = {row["currency"]: Decimal(row["total"]) for row in state["balances"]}
+        return view
+
+
+def compare(venue: Mapping[str, Any], engine: EngineView, journal: Fold) -> list[Comparison]:
+    """Return every comparison of the three, matched or not; `venue` is a snapshot of its books."""
+    return [
+        *_positions(venue, engine, journal),
+        *_owners(engine, journal),
+        *_orders(venue, engine, journal),
+        *_fills(venue, journal),
+        *_balances(venue, engine, journal),
+    ]
+
+
+def instrument_of(symbol: str, venue_id: str) -> str:
+    """Return the instrument that a venue calls `symbol`."""
+    return f"{symbol}-PERP.{venue_id}"
+
+
+def _positions(venue: Mapping[str, Any], engine: EngineView, journal: Fold) -> Iterator[Comparison]:
+    venue_id = journal.venue["venue"]
+    theirs = {instrument_of(name, venue_id): Decimal(row["quantity"]) for name, row in venue["positions"].items()}
+    mine: dict[str, Decimal] = {}
+    for (instrument_id, _), quantity in engine.positions.items():
+        mine[instrument_id] = mine.get(instrument_id, ZERO) + quantity
+    folded: dict[str, Decimal] = {}
+    for position in journal.positions_open:
+        instrument_id = position.contract.instrument_id
+        folded[instrument_id] = folded.get(instrument_id, ZERO) + position.quantity
+    for instrument_id in sorted({*theirs, *mine, *folded, *journal.instruments}):
+        numbers = [side.get(instrument_id, ZERO) for side in (theirs, mine, folded)]
+        yield _numbers("position", f"net position {instrument_id}", instrument_id, numbers)
+
+
+def _owners(engine: EngineView, journal: Fold) -> Iterator[Comparison]:
+    folded: dict[tuple[str, str], Decimal] = {}
+    for position in journal.positions_open:
+        key = (position.contract.instrument_id, position.strategy_id)
+        folded[key] = folded.get(key, ZERO) + position.quantity
+    for key in sorted({*engine.positions, *folded}):
+        instrument_id, strategy_id = key
+        mine, written = engine.positions.get(key, ZERO), folded.get(key, ZERO)
+        yield Comparison(
+            "ownership", f"position of {strategy_id} in {instrument_id}", instrument_id, NOT_ASKED, _plain(mine),
+            _plain(written), mine == written,
+        )  # fmt: skip
+
+
+def _orders(venue: Mapping[str, Any], engine: EngineView, journal: Fold) -> Iterator[Comparison]:
+    venue_id = journal.venue["venue"]
+    theirs = {row["client_order_id"]: instrument_of(row["symbol"], venue_id) for row in venue["orders"]}
+    folded = {name: journal.orders[name].instrument_id for name in journal.orders_open()}
+    yield Comparison("order", "working orders", "", str(len(theirs)), str(len(engine.orders)), str(len(folded)), True)
+    for name in sorted(theirs.keys() ^ engine.orders.keys() | theirs.keys() ^ folded.keys()):
+        instrument_id = theirs.get(name) or engine.orders.get(name) or folded.get(name, "")
+        said = ["working" if name in side else "absent" for side in (theirs, engine.orders, folded)]
+        yield Comparison("order", f"order {name}", instrument_id, said[0], said[1], said[2], is_matched=False)
+
+
+def _fills(venue: Mapping[str, Any], journal: Fold) -> Iterator[Comparison]:
+    # By order and quantity first: where the engine inferred a fill it bears another id than the venue's.
+    venue_id = journal.venue["venue"]
+    theirs: dict[str, Decimal] = {}
+    instruments: dict[str, str] = {}
+    for row in venue["fills"]:
+        name = row["client_order_id"]
+        theirs[name] = theirs.get(name, ZERO) + Decimal(row["quantity"])
+        instruments[name] = instrument_of(row["symbol"], venue_id)
+    folded: dict[str, Decimal] = {}
+    for fill in journal.fills:
+        folded[fill.client_order_id] = folded.get(fill.client_order_id, ZERO) + abs(fill.quantity)
+        instruments[fill.client_order_id] = fill.instrument_id
+    yield Comparison("fill", "orders with fills", "", str(len(theirs)), NOT_ASKED, str(len(folded)), True)
+    for name in sorted(theirs.keys() | folded.keys()):
+        mine, written = theirs.get(name, ZERO), folded.get(name, ZERO)
+        if mine != written:
+            yield Comparison(
+                "fill", f"filled of {name}", instruments[name], _plain(mine), NOT_ASKED, _plain(written),
+                is_matched=False,
+            )  # fmt: skip
+    for repeated in journal.trades_repeated:
+        yield Comparison("fill", f"twice: {repeated}", "", NOT_ASKED, NOT_ASKED, "twice", is_matched=False)
+
+
+def _balances(venue: Mapping[str, Any], engine: EngineView, journal: Fold) -> Iterator[Comparison]:
+    bound = UNIT / 2 * (len(journal.fills) + 1)
+    for currency in sorted({*journal.balances, *venue["wallet"]}):
+        theirs = Decimal(venue["wallet"].get(currency, ZERO))
+        mine = engine.wallet.get(currency)
+        written = journal.account.exact.get(currency, ZERO)
+        is_matched = abs(theirs - written) <= bound and mine is not None and abs(theirs - mine) <= bound
+        said = NOT_ASKED if mine is None else _plain(mine)
+        yield Comparison("balance", f"wallet {currency}", "", _plain(theirs), said, _plain(written), is_matched)
+
+
+def inferred_fills(venue: Mapping[str, Any], journal: Fold) -> list[str]:
+    """Return the venue's fills that the journal has under another id: noted, not a break."""
+    return [
+        trade
+        for row in venue["fills"]
+        if (trade := f"{row['trade_id']} of {row['client_order_id']}") not in journal.trades
+    ]
+
+
+@dataclass
+class BreakBook:
+    """Differences over several looks: which have become breaks, and since when."""
+
+    grace_ns: int = GRACE_NS
+    _first_seen_ns: dict[tuple[str, str], int] = field(default_factory=dict)
+    _breaks: dict[tuple[str, str], Comparison] = field(default_factory=dict)
+
+    def look(self, now_ns: int, comparisons: Iterable[Comparison]) -> tuple[list[Comparison], list[Comparison]]:
+        """Take what a look found; return the breaks that are new and those that are no more."""
+        differing = {each.key: each for each in comparisons if not each.is_matched}
+        self._first_seen_ns = {key: self._first_seen_ns.get(key, now_ns) for key in differing}
+        grown = {key: each for key, each in differing.items() if now_ns - self._first_seen_ns[key] >= self.grace_ns}
+        new = [each for key, each in grown.items() if key not in self._breaks]
+        ended = [each for key, each in self._breaks.items() if key not in differing]
+        self._breaks = {key: each for key, each in (self._breaks | grown).items() if key in differing}
+        return new, ended
+
+    @property
+    def breaks(self) -> list[Comparison]:
+        """The breaks that there are."""
+        return list(self._breaks.values())
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether something differs that is not a break yet."""
+        return bool(self._first_seen_ns.keys() - self._breaks.keys())
+
+    def age_s(self, now_ns: int, each: Comparison) -> float:
+        """Return for how long a difference has been seen."""
+        return (now_ns - self._first_seen_ns.get(each.key, now_ns)) / 1e9
+
+
+def _numbers(break_class: str, subject: str, instrument_id: str, numbers: list[Decimal]) -> Comparison:
+    said = [_plain(number) for number in numbers]
+    return Comparison(break_class, subject, instrument_id, said[0], said[1], said[2], len(set(numbers)) == 1)
+
+
+def _plain(number: Decimal) -> str:
+    return format(number.normalize() if number else ZERO, "f")

@@ -1,0 +1,237 @@
+"""A paper run from the outside: its venue and its node as children, started, watched, started again, ended.
+
+The supervisor holds no order and no ledger. When it dies the node notices, takes no new risk and keeps its stops.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tc.clock import SYSTEM_CLOCK, Clock
+from tc.durable import make_directory, process_start_time, remove_tree, write_artifact
+from tc.errors import ComponentFault, InputError
+from tc.ids import make_run_id, plain_id
+from tc.model.run_spec import RunSpec
+from tc.runs.credentials import resolve_keys
+from tc.runs.paper_order import NodeOrder
+from tc.runs.paper_venue import HOST, OwnVenue
+from tc.runs.spec_file import read_spec_file
+from tc.runs.stop import StopRequest
+from tc.store.roots import Roots
+from tc.store.run_directory import RunDirectory, encode_document
+from tc.store.run_store import RunStore
+from tc.supervise.child import Child
+from tc.venue.loopback import require_no_redirect, resolve_loopback
+
+if TYPE_CHECKING:
+    from tc.runs.seal import RunResult
+
+LATEST = "latest"
+POLL_S = 0.05
+MAX_RESTARTS = 3
+CLOSE_S = 120.0
+SUPERVISOR = "supervisor.json"
+VENUE = "venue.json"
+
+Watcher = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class PaperRequest:
+    """What the operator asked for; `resumed` continues a run that is not sealed, `is_closing` settles and seals it."""
+
+    spec_path: Path
+    roots: Roots
+    run_id: str | None = None
+    operator: str | None = None
+    base: Path | None = None
+    attempt: int = 1
+    is_closing: bool = False
+
+
+@dataclass(frozen=True)
+class PaperEnd:
+    """How it ended: a sealed run, or the exit code of a node that never made one and has said why itself."""
+
+    result: RunResult | None
+    exit_code: int
+
+
+def _load_result(run: RunDirectory) -> RunResult:
+    from tc.runs.seal import load_result  # the reports that it can write take long to load
+
+    return load_result(run)
+
+
+def run_paper(request: PaperRequest, watcher: Watcher, clock: Clock = SYSTEM_CLOCK) -> PaperEnd:
+    """Run the spec's venue and node to their end.
+
+    Raises:
+        InputError, RefusedError: nothing was started.
+        ComponentFault: the node died for good and what it holds could not be settled; the run is not sealed.
+    """
+    return Supervisor(request, watcher, clock).run()
+
+
+class Supervisor:
+    """One paper run being supervised."""
+
+    def __init__(self, request: PaperRequest, watcher: Watcher, clock: Clock) -> None:
+        self._request = request
+        self._watcher = watcher
+        self._clock = clock
+        _, self._spec = read_spec_file(request.spec_path)
+        self._run_id = request.run_id or self._free_id()
+        if plain_id(self._run_id, "run_id") == LATEST:
+            raise InputError(f"found --run-id {LATEST}, which names the newest run in other commands; choose another")
+        self._run = RunDirectory(request.roots, self._run_id)
+        self._venue: OwnVenue | None = None
+        self._is_created = request.attempt > 1
+        self._is_told = False
+
+    def run(self) -> PaperEnd:
+        """Start everything, and return when the run is sealed or cannot be."""
+        if self._request.attempt == 1 and self._run.path.exists():
+            raise InputError(f"found a run {self._run_id} already; choose another --run-id")
+        with StopRequest() as stop:
+            try:
+                node = Child(["node"])  # loads while the venue starts
+                order = self._order_or_end(node)
+                self._leave_traces(order)
+                return self._supervise(node, order, stop)
+            finally:
+                self._clean()
+
+    def _order_or_end(self, node: Child) -> NodeOrder:
+        try:
+            return self._order()
+        except BaseException:
+            node.kill()
+            node.close()
+            raise
+
+    def _supervise(self, node: Child, order: NodeOrder, stop: StopRequest) -> PaperEnd:
+        safety = self._spec.safety
+        restarts = MAX_RESTARTS if safety is None or safety.max_restarts is None else safety.max_restarts
+        attempt = order.attempt
+        while True:
+            node.tell(order.to_line())
+            code = self._follow(node, stop)
+            if self._run.is_sealed:
+                return PaperEnd(_load_result(self._run), code)
+            if not self._is_created:
+                return PaperEnd(None, code)
+            if order.is_closing:
+                raise ComponentFault(
+                    f"run {self._run_id} is not sealed: what it holds at {order.http} could not be confirmed; look "
+                    f"there, then `tc runs recover {self._run_id}`"
+                )
+            attempt += 1
+            is_last = stop.is_set() or attempt - order.attempt > restarts or 0 < code < ComponentFault.exit_code
+            order = self._order_again(attempt, is_closing=is_last)
+            node = Child(["node"])
+            self._watcher({"event": "restart", "attempt": attempt, "exit_code": code, "closing": is_last})
+
+    def _follow(self, node: Child, stop: StopRequest) -> int:
+        """Pass on what the node says and what the operator asks until it is gone; keep the venue alive meanwhile."""
+        try:
+            while True:
+                line = node.next_line(POLL_S)
+                if line is not None:
+                    self._hear(line)
+                    continue
+                code = node.exit_code()
+                if code is not None:
+                    for left in node.last_lines():
+                        self._hear(left)
+                    return code
+                if stop.is_set() and not self._is_told:
+                    self._is_told = True
+                    node.ask_to_stop(stop.number)
+                if self._venue is not None and self._venue.has_ended():
+                    self._watcher({"event": "venue_restart"})
+                    self._venue.start()
+        finally:
+            node.close()
+
+    def _hear(self, line: dict[str, Any]) -> None:
+        self._is_created |= line.get("event") == "created"
+        self._watcher(line)
+
+    def _order(self) -> NodeOrder:
+        request, spec = self._request, self._spec
+        base = request.base or request.spec_path.resolve().parent
+        if spec.venue.endpoint is None:
+            host, port, keys = self._own_venue(base)
+        else:
+            found = resolve_loopback(spec.venue.endpoint)
+            require_no_redirect(found)
+            assert spec.venue.credentials is not None, "the spec was read"
+            named = resolve_keys(spec.venue.credentials, base)
+            host, port, keys = found.host, found.port, (named.api_key, named.api_secret)
+        return NodeOrder(
+            run_id=self._run_id,
+            spec_path=str(request.spec_path.resolve()),
+            base=str(base),
+            artifacts=str(request.roots.artifacts),
+            runtime=str(request.roots.runtime),
+            operator=request.operator or spec.operator or getpass.getuser(),
+            host=host,
+            port=port,
+            api_key=keys[0],
+            api_secret=keys[1],
+            is_own_venue=spec.venue.endpoint is None,
+            attempt=request.attempt,
+            is_closing=request.is_closing,
+        )
+
+    def _order_again(self, attempt: int, *, is_closing: bool) -> NodeOrder:
+        # Asked for anew: keys may have been rotated meanwhile.
+        order = self._order() if self._venue is None else self._last_order
+        return order.again(attempt, is_closing=is_closing)
+
+    def _own_venue(self, base: Path) -> tuple[str, int, tuple[str, str]]:
+        self._venue = venue = OwnVenue(self._spec, self._request.roots, self._run_id)
+        if not venue.key_file.exists():
+            credentials = self._spec.venue.credentials
+            named = None if credentials is None else resolve_keys(credentials, base)
+            venue.prepare(None if named is None else named.api_key, None if named is None else named.api_secret)
+        venue.start()
+        return HOST, venue.port, venue.keys()
+
+    def _leave_traces(self, order: NodeOrder) -> None:
+        """Write where supervisor and venue are, for whoever attaches, stops or reconciles."""
+        self._last_order = order
+        make_directory(self._run.scratch)
+        mine = {"pid": os.getpid(), "start_time": process_start_time(os.getpid())}
+        write_artifact(self._run.scratch / SUPERVISOR, encode_document(mine))
+        venue: dict[str, Any] = {"http": order.http, "account": self._spec.account}
+        if self._venue is not None:
+            venue |= {"account": self._venue.account, "pid": self._venue.pid, "control_port": self._venue.control_port}
+        write_artifact(self._run.scratch / VENUE, encode_document(venue))
+
+    def _clean(self) -> None:
+        if self._venue is not None:
+            self._venue.stop()
+            if self._run.is_sealed or not self._is_created:
+                self._venue.remove()
+        if self._run.scratch.is_dir() and (self._run.is_sealed or not self._is_created):
+            remove_tree(self._run.scratch)
+
+    def _free_id(self) -> str:
+        made = make_run_id(self._clock.now_ns(), self._spec.name, self._spec.digest())
+        taken = set(RunStore(self._request.roots).run_ids())
+        return next(
+            name for name in (made, *(f"{made}-{number}" for number in range(2, len(taken) + 3))) if name not in taken
+        )
+
+
+def paper_spec(path: Path) -> RunSpec | None:
+    """Return the spec at `path` if it asks for a paper run."""
+    _, spec = read_spec_file(path)
+    return spec if spec.mode == "paper" else None

@@ -1,0 +1,262 @@
+"""The node's side of a paper run: read the order, open or create the run, drive the node, seal.
+
+It talks to its supervisor in JSON lines and listens to nothing but the end of its standard input, which says that the
+supervisor is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from tc.clock import SYSTEM_CLOCK, Clock, iso_utc, parse_utc_ns
+from tc.durable import Journal, make_directory, read_entries, write_artifact
+from tc.engine.gate_rules import GateRules
+from tc.engine.live import LiveControls, LiveOutcome, LiveSetting, run_live
+from tc.engine.live_config import Endpoint
+from tc.engine.progress import Progress
+from tc.errors import InputError, NotFound, RefusedError, StorageError, TcError
+from tc.model.run_spec import RunSpec
+from tc.model.value import duration_seconds
+from tc.runs.inputs import RunInputs, load_inputs
+from tc.runs.paper_order import NodeOrder
+from tc.runs.seal import Ending, RunResult, seal_run
+from tc.runs.start import attribution, run_metadata, run_started
+from tc.runs.stop import StopRequest
+from tc.store.account_lock import lock_account
+from tc.store.ledger import PositionLedger
+from tc.store.ledger_directory import LedgerDirectory
+from tc.store.ledger_storage import ORDER_PATH_TIMEOUT_S
+from tc.store.run_directory import JOURNAL, METRICS, encode_document
+from tc.store.run_store import RunStore, RunWriter
+from tc.venue.client import VenueClient
+from tc.venue.snapshot import take_snapshot
+
+CURRENCY = "USDT"
+Say = Callable[[dict[str, Any]], None]
+
+
+def symbol_of(instrument_id: str) -> str:
+    """Return what the venue calls an instrument: BTCUSDT for BTCUSDT-PERP.BINANCE."""
+    return instrument_id.partition("-")[0]
+
+
+def run_node(line: bytes, lifeline: int, say: Say, clock: Clock = SYSTEM_CLOCK) -> RunResult | None:
+    """Carry out the order in `line`; return the sealed run, None where it must stay open.
+
+    Raises:
+        InputError, RefusedError, BusyError: the run cannot start; before a directory exists where it is new.
+        StorageError: the disk failed; the run is left to recovery.
+    """
+    order = NodeOrder.from_line(line)
+    inputs = load_inputs(Path(order.spec_path), order.roots, Path(order.base))
+    client = VenueClient(order.http, order.api_key, order.api_secret, clock=clock)
+    _require_usable_account(client, inputs.spec)
+    with _account(order), _opened(order, inputs, clock) as writer:
+        node = _Node(order, inputs, client, writer, say, clock)
+        threading.Thread(target=node.watch, args=(lifeline,), name="lifeline", daemon=True).start()
+        return node.run()
+
+
+class _Node:
+    def __init__(
+        self, order: NodeOrder, inputs: RunInputs, client: VenueClient, writer: RunWriter, say: Say, clock: Clock
+    ) -> None:
+        self._order = order
+        self._inputs = inputs
+        self._spec = inputs.spec
+        self._client = client
+        self._writer = writer
+        self._say = say
+        self._clock = clock
+        self._stop = StopRequest()
+        self._is_orphan = False
+        self._shown_ns = 0
+
+    def watch(self, lifeline: int) -> None:
+        """Notice when the supervisor is gone."""
+        while os.read(lifeline, 4096):
+            pass
+        self._is_orphan = True
+
+    def run(self) -> RunResult | None:
+        """Run and seal."""
+        order, writer = self._order, self._writer
+        make_directory(writer.directory.scratch)
+        self._say({"event": "created", "run_id": writer.directory.run_id, "directory": str(writer.directory.path)})
+        journal = self._journal()
+        try:
+            outcome = run_live(self._setting(), journal, self._controls())
+            self._stop.finish()
+            self._save_states(outcome)
+            if not outcome.is_confirmed:
+                journal.sync()
+                self._say({"event": "open", "reason": outcome.reason})
+                return None
+            ending = _ending(outcome, is_interrupt=self._stop.kind == "interrupt", order=order)
+            return seal_run(writer, journal, ending, self._spec, [], self._clock, outcome.state)
+        finally:
+            self._stop.release()
+
+    def _journal(self) -> Journal:
+        path = self._writer.directory.file(JOURNAL)
+        if path.exists():
+            return Journal.open(path)
+        journal = Journal.create(path)
+        journal.append("RunStarted", self._clock.now_ns(), run_started(self._writer.metadata))
+        return journal
+
+    def _setting(self) -> LiveSetting:
+        order = self._order
+        return LiveSetting(
+            spec=self._spec,
+            strategies=self._inputs.strategies,
+            endpoint=Endpoint(order.host, order.port, order.api_key, order.api_secret),
+            log_directory=self._writer.directory.scratch,
+            attempt=order.attempt,
+            duration_s=self._time_left_s(),
+            bars_total=self._bars_total(),
+            is_closing=order.is_closing,
+        )
+
+    def _time_left_s(self) -> float | None:
+        if self._spec.duration is None:
+            return None
+        started = self._writer.metadata.get("started")
+        passed_ns = 0 if started is None else self._clock.now_ns() - parse_utc_ns(started)
+        return max(0.0, duration_seconds(self._spec.duration) - passed_ns / 1e9)
+
+    def _bars_total(self) -> int | None:
+        if not self._order.is_own_venue or self._order.attempt > 1:
+            return None
+        return sum(len(feed.table.ts_event) for feed in self._inputs.feeds)
+
+    def _controls(self) -> LiveControls:
+        return LiveControls(
+            on_progress=self._on_progress,
+            on_running=self._on_running,
+            on_view=lambda _view: None,
+            should_stop=self._stop.is_set,
+            is_orphan=lambda: self._is_orphan,
+            take_signals=self._stop.take,
+            look=self._look,
+            open_ledgers=self._open_ledgers,
+            earlier=lambda: read_entries(self._writer.directory.file(JOURNAL)),
+            attribution=attribution(self._writer.metadata),
+            clock=self._clock,
+        )
+
+    def _look(self, moment: str) -> dict[str, Any]:
+        since_ms = parse_utc_ns(self._writer.metadata["created"]) // 1_000_000
+        symbols = [symbol_of(instrument.id) for instrument in self._spec.instruments]
+        return {"moment": moment, **take_snapshot(self._client, symbols, since_ms, self._clock)}
+
+    def _open_ledgers(self, rules: GateRules, wallet: dict[str, str]) -> dict[str, PositionLedger]:
+        order = self._order
+        account = order.run_id if order.is_own_venue else str(self._spec.account)
+        directory = LedgerDirectory.of(order.roots, account)
+        try:
+            ledger = PositionLedger.load(directory, rules=rules, timeout_s=ORDER_PATH_TIMEOUT_S, clock=self._clock)
+        except NotFound:
+            ledger = PositionLedger.create(
+                directory, CURRENCY, rules=rules, timeout_s=ORDER_PATH_TIMEOUT_S, clock=self._clock
+            )
+            if self._order.attempt == 1:
+                ledger.deposit("starting-balance", wallet[CURRENCY])
+        return {CURRENCY: ledger}
+
+    def _on_running(self) -> None:
+        if self._writer.metadata.get("started") is None:
+            self._writer.update(status="running", started=iso_utc(self._clock.now_ns()))
+        else:
+            self._writer.update(status="running")
+        self._say({"event": "running", "run_id": self._order.run_id, "attempt": self._order.attempt})
+
+    def _on_progress(self, progress: Progress) -> None:
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._shown_ns < float(self._spec.observability.metrics_interval_s) * 1e9:
+            return
+        self._shown_ns = now_ns
+        live = {
+            "run_id": self._order.run_id,
+            "updated": iso_utc(self._clock.now_ns()),
+            "bars": progress.bars,
+            "bars_total": progress.bars_total or None,
+            "ts_event": progress.ts_event,
+            "counts": dict(progress.counts),
+        }
+        self._say({"event": "progress", **live})
+        with suppress(StorageError):  # nobody's run ends because its live numbers could not be shown
+            write_artifact(self._writer.directory.scratch / METRICS, encode_document(live))
+
+    def _save_states(self, outcome: LiveOutcome) -> None:
+        del outcome
+
+
+@contextmanager
+def _account(order: NodeOrder) -> Iterator[None]:
+    directory = order.roots.runs / order.run_id
+    lock = lock_account(order.http, order.api_key, order.run_id, directory)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _opened(order: NodeOrder, inputs: RunInputs, clock: Clock) -> Iterator[RunWriter]:
+    store = RunStore(order.roots)
+    if order.attempt == 1:
+        metadata = run_metadata(inputs, order.operator, clock.now_ns())
+        writer = store.create(order.run_id, metadata, inputs.spec_bytes, is_exact=True)
+    else:
+        writer = store.reopen(order.run_id)
+        writer.update(pid=os.getpid())
+    try:
+        yield writer
+    finally:
+        writer.close()
+
+
+def _require_usable_account(client: VenueClient, spec: RunSpec) -> None:
+    account = client.account()
+    if account.get("canWithdraw"):
+        raise RefusedError(
+            f"the key of account {spec.account or 'main'} may withdraw money, which no trading program needs; "
+            "make a key that can only trade"
+        )
+    if not account.get("canTrade"):
+        raise RefusedError(f"the key of account {spec.account or 'main'} may not trade; make one that can")
+    listed = {symbol["symbol"]: symbol for symbol in client.exchange_info()["symbols"]}
+    for instrument in spec.instruments:
+        found = listed.get(symbol_of(instrument.id))
+        if found is None:
+            raise InputError(f"the venue lists no {symbol_of(instrument.id)}; it has {', '.join(sorted(listed))}")
+        filters = {each["filterType"]: each for each in found["filters"]}
+        for name, mine, theirs in (
+            ("price_increment", instrument.price_increment, filters["PRICE_FILTER"]["tickSize"]),
+            ("size_increment", instrument.size_increment, filters["LOT_SIZE"]["stepSize"]),
+        ):
+            if str(mine) != theirs:
+                raise InputError(
+                    f"instrument {instrument.id} has {name} {mine}, but the venue says {theirs}; write that"
+                )
+
+
+def _ending(outcome: LiveOutcome, *, is_interrupt: bool, order: NodeOrder) -> Ending:
+    def ending(status: str, exit_code: int) -> Ending:
+        left = f"; left behind: {outcome.left.describe()}" if outcome.left else ""
+        return Ending(status, outcome.reason + left, exit_code, outcome.bars, outcome.bars_total)
+
+    if outcome.end == "refused":
+        return ending("safety_blocked", RefusedError.exit_code)
+    if outcome.end == "failed":
+        fault: TcError | None = outcome.fault
+        return ending("failed", 6 if fault is None else fault.exit_code)
+    if outcome.end == "stopped":
+        return ending("interrupted", 130 if is_interrupt and not order.is_closing else 0)
+    return ending("completed", 0)

@@ -1,0 +1,57 @@
+"""What the supervisor tells a node on its standard input: one line, keys included, never on a command line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from tc.store.roots import Roots
+
+ACCOUNT_OF_OWN_VENUE = "main"
+
+
+@dataclass(frozen=True)
+class NodeOrder:
+    """One start of a node.
+
+    `attempt` counts the starts of this run from 1; `is_closing` lets it settle what is open and seal the run at once.
+    `is_own_venue` says that the venue is this run's alone.
+    """
+
+    run_id: str
+    spec_path: str
+    base: str
+    artifacts: str
+    runtime: str
+    operator: str
+    host: str
+    port: int
+    api_key: str = field(repr=False)
+    api_secret: str = field(repr=False)
+    is_own_venue: bool
+    attempt: int = 1
+    is_closing: bool = False
+
+    @property
+    def roots(self) -> Roots:
+        """Where the run is kept."""
+        return Roots(Path(self.artifacts), Path(self.runtime))
+
+    @property
+    def http(self) -> str:
+        """Base URL of the venue."""
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
+    def again(self, attempt: int, *, is_closing: bool = False) -> NodeOrder:
+        """Return the order for another start of the same run."""
+        return replace(self, attempt=attempt, is_closing=is_closing)
+
+    def to_line(self) -> bytes:
+        """Return the order as one line of JSON."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_line(cls, line: bytes) -> NodeOrder:
+        """Return the order in a line."""
+        return cls(**json.loads(line))

@@ -1,0 +1,128 @@
+"""The venue that belongs to one paper run: made for it, kept over its restarts, removed when the run is sealed."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from decimal import Decimal
+from pathlib import Path
+
+from tc.durable import make_directory, remove_tree, write_artifact
+from tc.model.run_spec import RunSpec
+from tc.model.value import decimal_text, split_money
+from tc.runs.paper_order import ACCOUNT_OF_OWN_VENUE
+from tc.store.roots import Roots
+from tc.supervise.child import Child
+
+HOST = "127.0.0.1"
+READY_S = 20.0
+STOP_S = 10.0
+KEY_BYTES = 24
+
+
+class OwnVenue:
+    """A child that plays the spec's datasets as a market with one account.
+
+    Its keys lie beside its state with mode 0600, so that the run can be resumed by whoever may read them.
+    """
+
+    def __init__(self, spec: RunSpec, roots: Roots, run_id: str) -> None:
+        self._spec = spec
+        self._roots = roots
+        self.directory = roots.runtime / "venues" / run_id
+        self.account = spec.account or ACCOUNT_OF_OWN_VENUE
+        self._child: Child | None = None
+        self.port = self.control_port = 0
+
+    @property
+    def key_file(self) -> Path:
+        """The file that holds the API key."""
+        return self.directory / "account.key"
+
+    @property
+    def secret_file(self) -> Path:
+        """The file that holds the API secret."""
+        return self.directory / "account.secret"
+
+    def prepare(self, api_key: str | None, api_secret: str | None) -> None:
+        """Write the account with the given keys, or with made-up ones."""
+        make_directory(self.directory)
+        for path, given in ((self.key_file, api_key), (self.secret_file, api_secret)):
+            write_artifact(path, (given or secrets.token_hex(KEY_BYTES)).encode(), mode=0o600)
+        amount, _ = split_money(self._spec.venue.starting_balances[0])
+        account = {
+            "name": self.account,
+            "key_file": self.key_file.name,
+            "secret_file": self.secret_file.name,
+            "deposit": decimal_text(amount),
+        }
+        write_artifact(self._accounts_file, json.dumps({"accounts": [account]}).encode(), mode=0o600)
+
+    def keys(self) -> tuple[str, str]:
+        """Return API key and secret."""
+        return self.key_file.read_text().strip(), self.secret_file.read_text().strip()
+
+    def start(self) -> None:
+        """Start it and return when clients may come; after the first time on the same ports.
+
+        Raises:
+            ChildFailed: it ended, or was not ready in time.
+        """
+        self._child = Child(["venue", "serve", *self._options()])
+        ready = self._child.wait_for("ready", READY_S)
+        self.port, self.control_port = int(ready["port"]), int(ready["control_port"])
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it runs."""
+        return None if self._child is None else self._child.pid
+
+    def has_ended(self) -> bool:
+        """Return whether it is gone though nobody stopped it."""
+        return self._child is not None and self._child.exit_code() is not None
+
+    def stop(self) -> None:
+        """End it."""
+        if self._child is not None:
+            self._child.stop(STOP_S)
+            self._child.close()
+            self._child = None
+
+    def remove(self) -> None:
+        """Remove its state: the run that it was for is sealed."""
+        if self.directory.is_dir():
+            remove_tree(self.directory)
+
+    @property
+    def _accounts_file(self) -> Path:
+        return self.directory / "accounts.yaml"
+
+    def _options(self) -> list[str]:
+        spec = self._spec
+        options = ["--accounts", str(self._accounts_file), "--state", str(self.directory / "state")]
+        options += ["--runtime-root", str(self._roots.runtime), "--hold", "--seed", str(spec.seed)]
+        options += ["--port", str(self.port), "--control-port", str(self.control_port)]
+        options += [
+            "--speed",
+            decimal_text(spec.data[0].speed or Decimal(1)),
+            "--latency-ms",
+            str(int(spec.venue.latency_ms.base)),
+        ]
+        options += ["--fill-at-touch", decimal_text(spec.venue.fill_model.prob_fill_on_limit)]
+        for feed in spec.data:
+            options += ["--symbol", self._symbol(feed.instrument_id, feed.dataset)]
+        return options
+
+    def _symbol(self, instrument_id: str, dataset: str) -> str:
+        instrument = self._spec.instrument(instrument_id)
+        filters = {
+            "tick": instrument.price_increment,
+            "lot": instrument.size_increment,
+            "min_quantity": instrument.min_quantity,
+            "max_quantity": instrument.max_quantity,
+            "min_notional": None if instrument.min_notional is None else split_money(instrument.min_notional)[0],
+            "maker": instrument.maker_fee,
+            "taker": instrument.taker_fee,
+        }
+        given = [f"{name}={decimal_text(value)}" for name, value in filters.items() if value is not None]
+        return f"{instrument_id.partition('-')[0]}={dataset}," + ",".join(given)

@@ -1,0 +1,218 @@
+"""A small client of a Binance-compatible venue on this machine: for its books, and for ending what is open there.
+
+Standard library only, so that a process that holds nothing else can use it. Before one byte leaves, the connected peer
+is checked to be on this machine. It never follows a redirect; no message of its faults names a key or a signature.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import http.client
+import json
+import socket
+from typing import Any, Self
+from urllib.parse import urlencode, urlsplit
+
+from tc.clock import SYSTEM_CLOCK, Clock
+from tc.errors import ComponentFault, RefusedError
+from tc.venue.loopback import is_loopback
+
+TIMEOUT_S = 5.0
+RECEIVE_WINDOW_MS = 5_000
+BODY_BYTES_MAX = 64 << 20
+ATTEMPTS_MAX = 4
+PAUSE_S = 0.25
+PAUSE_S_MAX = 5.0
+PAGE = 1_000
+_BAD_TIMESTAMP = -1021
+_WAITING = frozenset({418, 429, 500, 502, 503, 504})
+_FIRST_REDIRECT, _FIRST_ERROR = 300, 400
+
+
+class VenueUnreachable(ComponentFault):
+    """The venue did not answer, or not with what it must."""
+
+
+class VenueRefused(ComponentFault):
+    """The venue answered no."""
+
+    def __init__(self, what: str, status: int, code: int | None, message: str) -> None:
+        self.status = status
+        self.code = code
+        super().__init__(f"the venue refused {what}: status {status}, code {code}, {message}")
+
+
+class VenueClient:
+    """Speaks to one account of the venue at `base_url`, whose host is a literal address of this machine.
+
+    Every method may raise VenueUnreachable and VenueRefused. Questions are asked again where the venue is busy or away
+    for a moment; what changes something is sent once.
+    """
+
+    def __init__(
+        self, base_url: str, api_key: str, secret: str, *, clock: Clock = SYSTEM_CLOCK, timeout_s: float = TIMEOUT_S
+    ) -> None:
+        parts = urlsplit(base_url)
+        self._host, self._port = parts.hostname or "", parts.port or 0
+        if not is_loopback(self._host):
+            raise RefusedError(f"found the venue at {self._host}, but paper sends keys and orders to this machine only")
+        self._key = api_key
+        self._secret = secret.encode()
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._offset_ms = 0
+        self._connection: http.client.HTTPConnection | None = None
+
+    def __repr__(self) -> str:
+        return f"VenueClient({self._host}:{self._port})"
+
+    def ping(self) -> None:
+        """Return if the venue answers."""
+        self.ask("/fapi/v1/ping", is_signed=False)
+
+    def exchange_info(self) -> dict[str, Any]:
+        """Return symbols and filters."""
+        return dict(self.ask("/fapi/v1/exchangeInfo", is_signed=False))
+
+    def account(self) -> dict[str, Any]:
+        """Return wallet and permissions."""
+        return dict(self.ask("/fapi/v2/account"))
+
+    def positions(self) -> list[dict[str, Any]]:
+        """Return the positions that are not flat."""
+        return [row for row in self.ask("/fapi/v3/positionRisk") if float(row["positionAmt"])]
+
+    def open_orders(self) -> list[dict[str, Any]]:
+        """Return working orders."""
+        return list(self.ask("/fapi/v1/openOrders"))
+
+    def open_algo_orders(self) -> list[dict[str, Any]]:
+        """Return conditional orders that wait."""
+        return list(self.ask("/fapi/v1/openAlgoOrders"))
+
+    def trades(self, symbol: str, since_ms: int) -> list[dict[str, Any]]:
+        """Return every fill of a symbol since a time, the oldest first."""
+        found = self.ask("/fapi/v1/userTrades", symbol=symbol, startTime=since_ms, limit=PAGE)
+        rows, page = list(found), found
+        while len(page) == PAGE:
+            page = self.ask("/fapi/v1/userTrades", symbol=symbol, fromId=int(rows[-1]["id"]) + 1, limit=PAGE)
+            rows += page
+        return rows
+
+    def orders(self, symbol: str, since_ms: int) -> list[dict[str, Any]]:
+        """Return every order of a symbol that was made since a time, the oldest first."""
+        found = self.ask("/fapi/v1/allOrders", symbol=symbol, startTime=since_ms, limit=PAGE)
+        rows, page = list(found), found
+        while len(page) == PAGE:
+            page = self.ask("/fapi/v1/allOrders", symbol=symbol, orderId=int(rows[-1]["orderId"]) + 1, limit=PAGE)
+            rows += page
+        return rows
+
+    def order(self, symbol: str, order_id: int) -> dict[str, Any]:
+        """Return one order by the venue's id."""
+        return dict(self.ask("/fapi/v1/order", symbol=symbol, orderId=order_id))
+
+    def income(self, since_ms: int) -> list[dict[str, Any]]:
+        """Return every change of the wallet since a time, the oldest first."""
+        rows: list[dict[str, Any]] = []
+        page: list[dict[str, Any]] = []
+        number = 1
+        while number == 1 or len(page) == PAGE:
+            page = self.ask("/fapi/v1/income", startTime=since_ms, limit=PAGE, page=number)
+            rows += page
+            number += 1
+        return rows
+
+    def cancel(self, symbol: str, client_order_id: str, *, is_algo: bool = False) -> None:
+        """Cancel one order; one that is gone already is no fault."""
+        try:
+            if is_algo:
+                self.tell("DELETE", "/fapi/v1/algoOrder", clientAlgoId=client_order_id)
+            else:
+                self.tell("DELETE", "/fapi/v1/order", symbol=symbol, origClientOrderId=client_order_id)
+        except VenueRefused as refused:
+            if refused.code not in (-2011, -2013):
+                raise
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exit: object) -> None:
+        self.close()
+
+    def ask(self, path: str, *, is_signed: bool = True, **words: Any) -> Any:
+        """Return the answer to a question, asked again where the venue is busy or its clock was another."""
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            try:
+                return self._send("GET", path, words, is_signed=is_signed)
+            except VenueRefused as refused:
+                if refused.code == _BAD_TIMESTAMP and attempt < ATTEMPTS_MAX:
+                    self._set_clock()
+                    continue
+                if refused.status not in _WAITING or attempt == ATTEMPTS_MAX:
+                    raise
+            except VenueUnreachable:
+                if attempt == ATTEMPTS_MAX:
+                    raise
+            self._clock.sleep(min(PAUSE_S * 2**attempt, PAUSE_S_MAX))
+        raise VenueUnreachable(f"{path}: no answer")
+
+    def tell(self, method: str, path: str, **words: Any) -> Any:
+        """Send what changes something, once, on a connection that nobody has closed meanwhile."""
+        self.close()
+        return self._send(method, path, words, is_signed=True)
+
+    def _set_clock(self) -> None:
+        theirs = int(self._send("GET", "/fapi/v1/time", {}, is_signed=False)["serverTime"])
+        self._offset_ms = theirs - self._clock.now_ns() // 1_000_000
+
+    def _send(self, method: str, path: str, words: dict[str, Any], *, is_signed: bool) -> Any:
+        query = urlencode(words)
+        headers = {}
+        if is_signed:
+            now_ms = self._clock.now_ns() // 1_000_000 + self._offset_ms
+            query = urlencode({**words, "recvWindow": RECEIVE_WINDOW_MS, "timestamp": now_ms})
+            query += f"&signature={hmac.new(self._secret, query.encode(), hashlib.sha256).hexdigest()}"
+            headers["X-MBX-APIKEY"] = self._key
+        status, body = self._exchange(method, path, f"{path}?{query}" if query else path, headers)
+        if _FIRST_REDIRECT <= status < _FIRST_ERROR:
+            raise RefusedError(f"the venue redirects {path}; paper follows nobody to another address")
+        try:
+            answer = json.loads(body)
+        except ValueError:
+            answer = None
+        if status >= _FIRST_ERROR:
+            said = answer if isinstance(answer, dict) else {}
+            raise VenueRefused(f"{method} {path}", status, said.get("code"), str(said.get("msg", "no reason given")))
+        if answer is None:
+            raise VenueUnreachable(f"{method} {path} was answered with what is no JSON")
+        return answer
+
+    def _exchange(self, method: str, path: str, target: str, headers: dict[str, str]) -> tuple[int, bytes]:
+        try:
+            connection = self._connected()
+            connection.request(method, target, headers=headers)
+            response = connection.getresponse()
+            return response.status, response.read(BODY_BYTES_MAX)
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise VenueUnreachable(f"{method} {path} at {self._host}:{self._port}: {type(error).__name__}") from None
+
+    def _connected(self) -> http.client.HTTPConnection:
+        if self._connection is None:
+            connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
+            connection.connect()
+            assert isinstance(connection.sock, socket.socket)
+            peer = str(connection.sock.getpeername()[0])
+            if not is_loopback(peer):
+                connection.close()
+                raise RefusedError(f"connected to {peer}, but paper sends keys and orders to this machine only")
+            self._connection = connection
+        return self._connection
