@@ -3,23 +3,55 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tc.cli.output import print_json
+from tc.cli.output import print_json, print_lines
 
 if TYPE_CHECKING:
-    from tc.runs.paper import PaperRequest
+    from tc.runs.paper import PaperEnd, PaperRequest, Watcher
 
 
 def run_paper_here(request: PaperRequest, *, as_json: bool) -> int:
     """Run it in this terminal and return the exit code."""
     from tc.runs.paper import run_paper
 
-    if as_json or not sys.stderr.isatty():
-        end = run_paper(request, _tell_plainly)
+    with watching(is_quiet=as_json) as watcher:
+        end = run_paper(request, watcher)
+    return show_end(end, as_json=as_json)
+
+
+def run_paper_apart(request: PaperRequest, *, as_json: bool) -> int:
+    """Run it in a process of its own that outlives this terminal; return when it is running, or why it is not."""
+    from tc.runs.paper_detach import start_detached
+
+    started = start_detached(request)
+    if as_json:
+        print_json(started)
     else:
-        with PaperLine() as line:
-            end = run_paper(request, line.watch)
+        print_lines(
+            [
+                f"{started['run_id']} is running, supervised by pid {started['pid']}",
+                f"  watch it: tc runs attach {started['run_id']}",
+                f"  end it:   tc runs stop {started['run_id']}",
+            ]
+        )
+    return 0
+
+
+@contextmanager
+def watching(*, is_quiet: bool) -> Iterator[Watcher]:
+    """Yield who is told what happens: a line that moves on a terminal, plain lines elsewhere."""
+    if is_quiet or not sys.stderr.isatty():
+        yield _tell_plainly
+        return
+    with PaperLine() as line:
+        yield line.watch
+
+
+def show_end(end: PaperEnd, *, as_json: bool) -> int:
+    """Show how a run ended and return the exit code."""
     if end.result is None:
         return end.exit_code
     if as_json:

@@ -11,6 +11,7 @@ import typer
 
 from tc.cli.options import ArtifactsRoot, AsJson, RuntimeRoot
 from tc.cli.output import print_json
+from tc.errors import InputError
 from tc.store.roots import Roots
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def run(
     spec: Annotated[Path, typer.Argument(help="RunSpec to run.", show_default=False)],
     run_id: Annotated[str | None, typer.Option("--run-id", help="Name the run; must be new.")] = None,
     operator: Annotated[str | None, typer.Option("--operator", help="Who answers for it; default: the user.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Paper: run it apart from this terminal.")] = False,
     as_json: AsJson = False,
     artifacts_root: ArtifactsRoot = None,
     runtime_root: RuntimeRoot = None,
@@ -35,11 +37,13 @@ def run(
     from tc.runs.spec_file import read_spec_file
 
     if read_spec_file(spec)[1].mode == "paper":
-        from tc.cli.paper import run_paper_here
+        from tc.cli.paper import run_paper_apart, run_paper_here
         from tc.runs.paper import PaperRequest
 
         paper = PaperRequest(spec, Roots.of(artifacts_root, runtime_root), run_id, operator, base)
-        raise typer.Exit(run_paper_here(paper, as_json=as_json))
+        raise typer.Exit((run_paper_apart if detach else run_paper_here)(paper, as_json=as_json))
+    if detach:
+        raise InputError("found --detach, but a backtest ends by itself; leave it out")
     from tc.supervise.process import restart_with_fixed_hash_seed
 
     restart_with_fixed_hash_seed()

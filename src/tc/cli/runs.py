@@ -9,6 +9,7 @@ import typer
 
 from tc.cli.options import ArtifactsRoot, AsJson, RunId, RuntimeRoot
 from tc.cli.output import print_json, print_lines, print_table
+from tc.cli.runs_live import attach, resume, stop
 from tc.errors import InputError, NotFound, TcError
 from tc.store.roots import Roots
 from tc.store.run_directory import STATUSES, RunDirectory
@@ -178,6 +179,11 @@ def recover(
         sealed = [f"{one['run_id']}: sealed as {one['status']}" for one in results if one["status"]]
         print_lines(sealed or (["nothing to recover"] if not results else []))
     raise typer.Exit(worst)
+
+
+app.command()(resume)
+app.command()(attach)
+app.command()(stop)
 
 
 @app.command()

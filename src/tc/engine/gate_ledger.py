@@ -114,6 +114,11 @@ class GateLedger:
             self.follow(order, event.id.value, now_ns)
         return breaches
 
+    def catch_up(self, event: Any, now_ns: int) -> None:
+        """Book a fill of an earlier start, if it is not booked yet; later ones stand in the cache already."""
+        self.take_event(event, now_ns)
+        self.compared = 0  # the cache is where all of them have led to: there is nothing to compare with one
+
     def expect(self, order_id: str, total: Decimal, left: Decimal) -> None:
         """Remember what a modify asked for until its venue answers: until then it counts beside the present order.
 

@@ -198,8 +198,7 @@ class LiveRun:
             lambda rules: self._controls.open_ledgers(rules, wallet),
         )  # fmt: skip
         for fill in fills:  # the ledger may have missed the last: the node died between the two
-            for breach in self._gate.books.take_event(fill, kernel.clock.timestamp_ns()):
-                self._gate.watch.take_breach(breach)
+            self._gate.books.catch_up(fill, kernel.clock.timestamp_ns())
         attach_gate(self._gate, self._endpoints, spec)
         kernel.msgbus.subscribe(f"events.order.{EXTERNAL}", self._on_external, PRIORITY - 2)
         for feed in spec.data:

@@ -23,7 +23,7 @@ from tc.evidence.three_way import BreakBook, Comparison, EngineView, compare, in
 
 INTERVAL_S = 5.0
 """Between two looks while nothing differs."""
-AGAIN_S = 0.5
+AGAIN_S = 2.0
 """Between two looks while something does."""
 SETTLE_S = 12.0
 """How long the first and the last look wait for what is on its way: longer than the engine's own checks take."""
@@ -96,7 +96,7 @@ class Looker:
                     break
             if self._clock.monotonic_ns() > deadline_ns:
                 break
-            await asyncio.sleep(AGAIN_S / 5)
+            await asyncio.sleep(AGAIN_S / 4)
         if is_answered:
             self._recorder.record("VenueStateRecorded", self._seen)
         return is_answered

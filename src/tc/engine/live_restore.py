@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from nautilus_trader.accounting.factory import AccountFactory
 from nautilus_trader.common.component import MessageBus, TestClock
 from nautilus_trader.execution.engine import ExecutionEngine
 from nautilus_trader.model import events
@@ -36,6 +37,8 @@ def restore_cache(kernel: Any, entries: Iterable[Entry], venue_id: str) -> list[
     """
     clock = TestClock()
     bus = MessageBus(trader_id=kernel.trader_id, clock=clock)
+    for name in ("account", "order", "position"):
+        bus.register(f"Portfolio.update_{name}", _nobody)
     engine = ExecutionEngine(msgbus=bus, cache=kernel.cache, clock=clock)
     client_id, fills = ClientId(venue_id), []
     for entry in entries:
@@ -43,6 +46,9 @@ def restore_cache(kernel: Any, entries: Iterable[Entry], venue_id: str) -> list[
             initialized = events.OrderInitialized.from_dict(json.loads(entry.data))
             if kernel.cache.order(initialized.client_order_id) is None:
                 kernel.cache.add_order(OrderUnpacker.from_init(initialized), None, client_id)
+            continue
+        if entry.type == "AccountState":
+            _restore_account(kernel.cache, json.loads(entry.data))
             continue
         kind = _EVENTS.get(entry.type)
         if kind is None:
@@ -52,3 +58,14 @@ def restore_cache(kernel: Any, entries: Iterable[Entry], venue_id: str) -> list[
         if entry.type == "OrderFilled":
             fills.append(event)
     return fills
+
+
+def _restore_account(cache: Any, recorded: dict[str, Any]) -> None:
+    # Only so that fills find one: the venue says anew what it holds as soon as the node is connected.
+    state = events.AccountState.from_dict(recorded)
+    if cache.account(state.account_id) is None:
+        cache.add_account(AccountFactory.create(state))
+
+
+def _nobody(_message: Any) -> None:
+    """Portfolio and strategies hear of it when the node starts, from the cache."""

@@ -92,7 +92,12 @@ class Supervisor:
         self._run = RunDirectory(request.roots, self._run_id)
         self._venue: OwnVenue | None = None
         self._is_created = request.attempt > 1
-        self._is_told = False
+        self._is_told = self._is_over = False
+
+    @property
+    def run_id(self) -> str:
+        """The id that the run has or will have."""
+        return self._run_id
 
     def run(self) -> PaperEnd:
         """Start everything, and return when the run is sealed or cannot be."""
@@ -118,7 +123,7 @@ class Supervisor:
     def _supervise(self, node: Child, order: NodeOrder, stop: StopRequest) -> PaperEnd:
         safety = self._spec.safety
         restarts = MAX_RESTARTS if safety is None or safety.max_restarts is None else safety.max_restarts
-        attempt = order.attempt
+        first = attempt = order.attempt
         while True:
             node.tell(order.to_line())
             code = self._follow(node, stop)
@@ -132,7 +137,9 @@ class Supervisor:
                     f"there, then `tc runs recover {self._run_id}`"
                 )
             attempt += 1
-            is_last = stop.is_set() or attempt - order.attempt > restarts or 0 < code < ComponentFault.exit_code
+            is_last = (
+                stop.is_set() or self._is_over or attempt - first > restarts or 0 < code < ComponentFault.exit_code
+            )
             order = self._order_again(attempt, is_closing=is_last)
             node = Child(["node"])
             self._watcher({"event": "restart", "attempt": attempt, "exit_code": code, "closing": is_last})
@@ -156,11 +163,13 @@ class Supervisor:
                 if self._venue is not None and self._venue.has_ended():
                     self._watcher({"event": "venue_restart"})
                     self._venue.start()
+                    self._leave_traces(self._last_order)
         finally:
             node.close()
 
     def _hear(self, line: dict[str, Any]) -> None:
         self._is_created |= line.get("event") == "created"
+        self._is_over |= line.get("event") == "open"  # it ended and could not confirm how
         self._watcher(line)
 
     def _order(self) -> NodeOrder:
@@ -212,7 +221,7 @@ class Supervisor:
         write_artifact(self._run.scratch / SUPERVISOR, encode_document(mine))
         venue: dict[str, Any] = {"http": order.http, "account": self._spec.account}
         if self._venue is not None:
-            venue |= {"account": self._venue.account, "pid": self._venue.pid, "control_port": self._venue.control_port}
+            venue |= self._venue.trace()
         write_artifact(self._run.scratch / VENUE, encode_document(venue))
 
     def _clean(self) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tc.clock import SYSTEM_CLOCK, Clock, iso_utc, parse_utc_ns
-from tc.durable import Journal, make_directory, read_entries, write_artifact
+from tc.durable import Journal, make_directory, read_entries, tail_entries, write_artifact
 from tc.engine.gate_rules import GateRules
 from tc.engine.live import LiveControls, LiveOutcome, LiveSetting, run_live
 from tc.engine.live_config import Endpoint
@@ -24,7 +24,7 @@ from tc.model.run_spec import RunSpec
 from tc.model.value import duration_seconds
 from tc.runs.inputs import RunInputs, load_inputs
 from tc.runs.paper_order import NodeOrder
-from tc.runs.seal import Ending, RunResult, seal_run
+from tc.runs.seal import Ending, RunResult, recorded_ending, seal_run
 from tc.runs.start import attribution, run_metadata, run_started
 from tc.runs.stop import StopRequest
 from tc.store.account_lock import lock_account
@@ -89,6 +89,10 @@ class _Node:
         make_directory(writer.directory.scratch)
         self._say({"event": "created", "run_id": writer.directory.run_id, "directory": str(writer.directory.path)})
         journal = self._journal()
+        last = next(iter(tail_entries(journal.path, 1)), None)
+        recorded = recorded_ending(last)
+        if recorded is not None:  # only the sealing was interrupted
+            return seal_run(writer, journal, recorded, self._spec, [], self._clock)
         try:
             outcome = run_live(self._setting(), journal, self._controls())
             self._stop.finish()

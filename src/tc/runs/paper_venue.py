@@ -6,8 +6,9 @@ import json
 import secrets
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
-from tc.durable import make_directory, remove_tree, write_artifact
+from tc.durable import make_directory, process_start_time, remove_tree, write_artifact
 from tc.model.run_spec import RunSpec
 from tc.model.value import decimal_text, split_money
 from tc.runs.paper_order import ACCOUNT_OF_OWN_VENUE
@@ -72,10 +73,15 @@ class OwnVenue:
         ready = self._child.wait_for("ready", READY_S)
         self.port, self.control_port = int(ready["port"]), int(ready["control_port"])
 
-    @property
-    def pid(self) -> int | None:
-        """Its process id while it runs."""
-        return None if self._child is None else self._child.pid
+    def trace(self) -> dict[str, Any]:
+        """Return how others find it: account, control port, and the process by pid and start time."""
+        pid = 0 if self._child is None else self._child.pid
+        return {
+            "account": self.account,
+            "control_port": self.control_port,
+            "pid": pid,
+            "start_time": process_start_time(pid) if pid else None,
+        }
 
     def has_ended(self) -> bool:
         """Return whether it is gone though nobody stopped it."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from tc.clock import SYSTEM_CLOCK, Clock
 from tc.durable import Journal, sweep_temporaries, tail_entries
-from tc.errors import BusyError, InputError, LockTimeout, TcError
+from tc.errors import BusyError, ComponentFault, InputError, LockTimeout, TcError
 from tc.model.reading import read_run_spec
 from tc.model.run_spec import RunSpec
 from tc.runs.inputs import LoadedFeed, load_feed
 from tc.runs.seal import Ending, RunResult, recorded_ending, seal_run
 from tc.store.roots import Roots
-from tc.store.run_directory import JOURNAL, RUN_SPEC, RunDirectory
+from tc.store.run_directory import JOURNAL, METADATA, RUN_SPEC, RunDirectory
 from tc.store.run_store import RunStore, RunWriter
 
 REASON = "its process ended without closing it; closed by recovery"
@@ -37,6 +37,8 @@ def recover_run(roots: Roots, run_id: str, clock: Clock = SYSTEM_CLOCK) -> RunRe
     run = store.find(run_id)
     if run.is_sealed:
         raise InputError(f"run {run_id} is sealed already; there is nothing to recover")
+    if run.file(METADATA).exists() and run.metadata()["mode"] == "paper":
+        return _settle(roots, run_id, clock)
     try:
         writer = store.reopen(run_id)
     except LockTimeout as error:
@@ -47,6 +49,16 @@ def recover_run(roots: Roots, run_id: str, clock: Clock = SYSTEM_CLOCK) -> RunRe
         return _close(writer, clock)
     finally:
         writer.close()
+
+
+def _settle(roots: Roots, run_id: str, clock: Clock) -> RunResult:
+    # What the venue did since must be known before anything is sealed.
+    from tc.runs.paper_recovery import resume_paper
+
+    end = resume_paper(roots, run_id, lambda _fact: None, is_closing=True, clock=clock)
+    if end.result is None:
+        raise ComponentFault(f"run {run_id} could not be closed; its node ended with {end.exit_code} and said why")
+    return end.result
 
 
 def _close(writer: RunWriter, clock: Clock) -> RunResult:

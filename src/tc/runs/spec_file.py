@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tc.durable import read_artifact
 from tc.errors import InputError
@@ -22,3 +23,8 @@ def read_spec_file(path: Path) -> tuple[bytes, RunSpec]:
         raise InputError(f"{path} has {path.stat().st_size:,} bytes, expected a RunSpec of at most {SPEC_BYTES_MAX:,}")
     data = read_artifact(path)
     return data, read_run_spec(data, str(path))
+
+
+def spec_folder(metadata: dict[str, Any]) -> Path:
+    """Return the folder that a run's relative sources were taken from."""
+    return Path(metadata["spec"]["path"]).parent
