@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -150,7 +151,9 @@ class LiveRun:
         self._http = LoopbackHttp(self._clock)
         hooks = LiveHooks(self._before_send, self._may_leave, self._on_reconnect)
         self._node = build_node(spec, setting.endpoint, setting.log_directory, self._http, hooks)
-        self._controls.take_signals()  # the engine took them for itself
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGABRT):
+            asyncio.get_running_loop().remove_signal_handler(number)  # the engine would stop under our hands
+        self._controls.take_signals()
         self._kernel = kernel = self._node.kernel
         self._fold = Fold()
         self._sink = LiveSink(self._journal, self._on_storage_fault, self._fold_entry)

@@ -1,0 +1,133 @@
+"""A paper run as users start it: `tc run` with a venue and a node of its own, ended, killed, and closed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.market import GENERATED, made_up_bars
+from tc.data.dataset_store import DatasetStore
+from tc.durable import read_entries
+from tc.store.roots import Roots
+from tc.store.run_directory import JOURNAL, RunDirectory
+
+DEMO = Path(__file__).parents[2] / "runspecs" / "paper-demo.yaml"
+DEADLINE_S = 120
+CANARY = "canary-of-the-key"
+
+
+class Paper:
+    """One paper run in a process of its own."""
+
+    def __init__(self, folder: Path, duration: str) -> None:
+        self.roots = Roots(folder / "artifacts", folder / "runtime")
+        self.run = RunDirectory(self.roots, "paper")
+        table = made_up_bars(2_000)
+        store = DatasetStore(self.roots.runtime)
+        store.save("demo-btc-1m", table, price_precision=1, volume="base", synthetic=True, source=GENERATED)
+        keys = "  leverage: 10\n  credentials: {api_key_env: PAPER_KEY, api_secret_env: PAPER_SECRET}"
+        text = DEMO.read_text().replace("duration: 60s", f"duration: {duration}").replace("  leverage: 10", keys)
+        self.spec = folder / "spec.yaml"
+        self.spec.write_text(text.replace("speed: 100", "speed: 300"))
+        self.environment = os.environ | {
+            "TC_ARTIFACTS_ROOT": str(self.roots.artifacts),
+            "TC_RUNTIME_ROOT": str(self.roots.runtime),
+            "XDG_STATE_HOME": str(folder / "state"),
+            "PAPER_KEY": CANARY,
+            "PAPER_SECRET": f"{CANARY}-secret",
+        }
+
+    def start(self) -> subprocess.Popen[str]:
+        """Start it."""
+        command = [sys.executable, "-P", "-m", "tc", "run", str(self.spec), "--run-id", "paper", "--json"]
+        return subprocess.Popen(
+            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def until_entries(self, count: int) -> None:
+        """Wait until the journal has so many entries."""
+        path, deadline = self.run.file(JOURNAL), time.monotonic() + DEADLINE_S
+        while not path.exists() or path.read_bytes().count(b"\n") < count:
+            assert time.monotonic() < deadline, "the run did not get so far"
+            time.sleep(0.02)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many entries there are of each type."""
+        found: dict[str, int] = {}
+        for entry in read_entries(self.run.file(JOURNAL)):
+            found[entry.type] = found.get(entry.type, 0) + 1
+        return found
+
+    def texts(self) -> list[tuple[Path, bytes]]:
+        """Return everything that lies under its artifacts."""
+        return [(path, path.read_bytes()) for path in self.roots.artifacts.rglob("*") if path.is_file()]
+
+
+@pytest.fixture
+def paper(tmp_path: Path) -> Paper:
+    """Return a paper run of eight seconds."""
+    return Paper(tmp_path, "8s")
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, Any, str]:
+    """Wait until it ends; return exit code, facts and words."""
+    out, words = process.communicate(timeout=DEADLINE_S)
+    assert out, words
+    return process.returncode, json.loads(out), words
+
+
+def test_a_paper_run_trades_over_real_sockets_and_venue_engine_and_journal_agree(paper: Paper) -> None:
+    """A paper run fills orders at its own venue, is sealed, and its three books agree; its keys are nowhere."""
+    code, facts, words = ended(paper.start())
+
+    assert (code, facts["status"], facts["reconciliation"]) == (0, "completed", "matched"), words
+    assert facts["metrics"]["fills"] >= 4
+    checks = json.loads(paper.run.file("reconciliation_result.json").read_bytes())["checks"]
+    assert {"position", "order", "fill", "balance"} <= {check["break_class"] for check in checks}
+    assert all(CANARY.encode() not in data for _, data in paper.texts())
+    assert CANARY not in words
+
+
+def test_a_node_that_is_killed_goes_on_where_it_was_and_loses_nothing(paper: Paper) -> None:
+    """After a SIGKILL of the node the same run goes on in a new one; orders, fills and wallet equal the venue's."""
+    process = paper.start()
+    paper.until_entries(60)
+    os.kill(paper.run.metadata()["pid"], signal.SIGKILL)
+    code, facts, words = ended(process)
+
+    assert (code, facts["status"], facts["reconciliation"]) == (0, "completed", "matched"), words
+    assert paper.counts()["NodeStarted"] == 2
+    assert "is started again (2)" in words
+
+
+def test_a_run_that_is_asked_to_stop_ends_flat_and_sealed(tmp_path: Path) -> None:
+    """SIGTERM ends a run as its spec says: orders canceled, position closed, sealed, exit 0."""
+    paper = Paper(tmp_path, "10m")
+    process = paper.start()
+    paper.until_entries(60)
+    process.send_signal(signal.SIGTERM)
+    code, facts, words = ended(process)
+
+    assert (code, facts["status"], facts["reconciliation"]) == (0, "interrupted", "matched"), words
+    venue = [e.payload() for e in read_entries(paper.run.file(JOURNAL)) if e.type == "VenueStateRecorded"][-1]
+    assert (venue["positions"], venue["orders"]) == ({}, [])
+
+
+def test_a_venue_elsewhere_is_refused_before_anything_is_sent(paper: Paper) -> None:
+    """A spec that points to another machine exits 3 and leaves no run."""
+    text = paper.spec.read_text().replace("duration: 8s", "account: main").replace("  speed: 300\n", "")
+    paper.spec.write_text(text.replace("  leverage: 10", "  leverage: 10\n  endpoint: http://192.0.2.1:443"))
+    process = paper.start()
+    _, words = process.communicate(timeout=DEADLINE_S)
+
+    assert process.returncode == 3
+    assert "192.0.2.1" in words
+    assert not paper.run.path.exists()
