@@ -16,6 +16,8 @@ import pytest
 from support.market import GENERATED, made_up_bars
 from tc.data.dataset_store import DatasetStore
 from tc.durable import read_entries
+from tc.errors import InputError
+from tc.runs.verify import verify_run
 from tc.store.roots import Roots
 from tc.store.run_directory import JOURNAL, RunDirectory
 
@@ -94,6 +96,9 @@ def test_a_paper_run_trades_over_real_sockets_and_venue_engine_and_journal_agree
     assert {"position", "order", "fill", "balance"} <= {check["break_class"] for check in checks}
     assert all(CANARY.encode() not in data for _, data in paper.texts())
     assert CANARY not in words
+    assert verify_run(paper.roots, "paper", repeat=False).is_equal
+    with pytest.raises(InputError, match="--files-only"):
+        verify_run(paper.roots, "paper")
 
 
 def test_a_node_that_is_killed_goes_on_where_it_was_and_loses_nothing(paper: Paper) -> None:
