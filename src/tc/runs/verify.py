@@ -66,8 +66,8 @@ def verify_run(
         return Verification(run_id, inputs_differing=differing, result_sealed=metadata["result_digest"])
     if metadata["mode"] == "paper":
         raise InputError(
-            f"run {run_id} was on paper, which cannot be run again, and its decisions are not replayed in this version; "
-            "--files-only verifies its files and inputs"
+            f"run {run_id} was on paper, which cannot be run again, and its decisions are not replayed in this "
+            "version; --files-only verifies its files and inputs"
         )
     if metadata["result_digest"] is None:
         raise InputError(f"run {run_id} ended before it had a result; only its files and inputs can be verified")
