@@ -7,13 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.market import GENERATED, made_up_bars
+from support.venue_process import VenueProcess, until
 from tc.data.dataset_store import DatasetStore
 from tc.durable import read_entries
 from tc.errors import InputError
@@ -29,9 +31,9 @@ CANARY = "canary-of-the-key"
 class Paper:
     """One paper run in a process of its own."""
 
-    def __init__(self, folder: Path, duration: str) -> None:
+    def __init__(self, folder: Path, duration: str, run_id: str = "paper") -> None:
         self.roots = Roots(folder / "artifacts", folder / "runtime")
-        self.run = RunDirectory(self.roots, "paper")
+        self.run = RunDirectory(self.roots, run_id)
         table = made_up_bars(2_000)
         store = DatasetStore(self.roots.runtime)
         store.save("demo-btc-1m", table, price_precision=1, volume="base", synthetic=True, source=GENERATED)
@@ -49,17 +51,28 @@ class Paper:
 
     def start(self) -> subprocess.Popen[str]:
         """Start it."""
-        command = [sys.executable, "-P", "-m", "tc", "run", str(self.spec), "--run-id", "paper", "--json"]
+        command = [sys.executable, "-P", "-m", "tc", "run", str(self.spec), "--run-id", self.run.run_id, "--json"]
         return subprocess.Popen(
             command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
+    def use(self, endpoint: str, keys: str = "api_key_env: PAPER_KEY, api_secret_env: PAPER_SECRET") -> None:
+        """Trade at a venue of somebody else's."""
+        text = self.spec.read_text().replace("seed: 7", "seed: 7\naccount: alpha").replace("  speed: 300\n", "")
+        text = text.replace("price_increment: 0.1\n", "price_increment: 0.10\n")
+        text = text.replace("{api_key_env: PAPER_KEY, api_secret_env: PAPER_SECRET}", f"{{{keys}}}")
+        self.spec.write_text(text.replace("  leverage: 10", f"  leverage: 10\n  endpoint: {endpoint}"))
+
+    def refused(self) -> tuple[int, str]:
+        """Run it to its refusal; return exit code and words."""
+        process = self.start()
+        _, words = process.communicate(timeout=DEADLINE_S)
+        return process.returncode, words
+
     def until_entries(self, count: int) -> None:
         """Wait until the journal has so many entries."""
-        path, deadline = self.run.file(JOURNAL), time.monotonic() + DEADLINE_S
-        while not path.exists() or path.read_bytes().count(b"\n") < count:
-            assert time.monotonic() < deadline, "the run did not get so far"
-            time.sleep(0.02)
+        path = self.run.file(JOURNAL)
+        until(lambda: path.exists() and path.read_bytes().count(b"\n") >= count, "the run did not get so far")
 
     def counts(self) -> dict[str, int]:
         """Return how many entries there are of each type."""
@@ -128,11 +141,62 @@ def test_a_run_that_is_asked_to_stop_ends_flat_and_sealed(tmp_path: Path) -> Non
 
 def test_a_venue_elsewhere_is_refused_before_anything_is_sent(paper: Paper) -> None:
     """A spec that points to another machine exits 3 and leaves no run."""
-    text = paper.spec.read_text().replace("duration: 8s", "account: main").replace("  speed: 300\n", "")
-    paper.spec.write_text(text.replace("  leverage: 10", "  leverage: 10\n  endpoint: http://192.0.2.1:443"))
-    process = paper.start()
-    _, words = process.communicate(timeout=DEADLINE_S)
+    paper.use("http://192.0.2.1:443")
+    code, words = paper.refused()
 
-    assert process.returncode == 3
+    assert code == 3
     assert "192.0.2.1" in words
     assert not paper.run.path.exists()
+
+
+def test_a_venue_that_redirects_is_refused_and_never_sees_a_key(paper: Paper) -> None:
+    """A venue that sends its clients elsewhere is asked once, without a key: exit 3."""
+    heads: list[str] = []
+
+    class Redirecting(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            heads.append(f"{self.requestline} {self.headers}")
+            self.send_response(302)
+            self.send_header("Location", "http://192.0.2.1/")
+            self.end_headers()
+
+        def log_message(self, *_words: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Redirecting) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        paper.use(f"http://127.0.0.1:{server.server_port}")
+        code, words = paper.refused()
+        server.shutdown()
+        thread.join()
+
+    assert code == 3
+    assert "redirects to http://192.0.2.1/" in words
+    assert len(heads) == 1
+    assert CANARY not in heads[0]
+
+
+def test_what_a_human_does_on_the_account_stands_the_instrument_down_and_is_left_alone(tmp_path: Path) -> None:
+    """A manual order stands its instrument down, a flatten leaves it be; a second run exits 4 and names the first."""
+    with VenueProcess(tmp_path / "venue", "--speed", "300", bars=5_000) as venue:
+        environment = {"PAPER_KEY": "alpha-key-canary", "PAPER_SECRET": "alpha-secret-canary"}
+        first, second = Paper(tmp_path / "one", "10m", "first"), Paper(tmp_path / "two", "10m", "second")
+        for paper in (first, second):
+            paper.environment |= environment | {"XDG_STATE_HOME": str(tmp_path / "state")}
+            paper.use(f"http://localhost:{venue.port}")
+        process = first.start()
+        first.until_entries(60)
+        code, words = second.refused()
+        assert (code, "run first" in words) == (4, True)
+        venue.act("order", account="alpha", symbol="BTCUSDT", side="SELL", type="MARKET", quantity="0.005")
+        until(lambda: "StoodDown" in first.counts(), "the instrument was not stood down")
+        process.send_signal(signal.SIGTERM)
+        code, facts, words = ended(process)
+
+        assert (code, facts["reconciliation"]) == (0, "matched"), words
+        stood_down = [e.payload() for e in read_entries(first.run.file(JOURNAL)) if e.type == "StoodDown"]
+        assert stood_down[0]["instrument_id"] == "BTCUSDT-PERP.BINANCE"
+        assert venue.truth()["positions"]["BTCUSDT"]["quantity"] == "-0.005"
+        code, words = second.refused()
+        assert (code, "a new run starts flat" in words) == (3, True)

@@ -25,6 +25,7 @@ from tc.engine.bars import build_bars
 from tc.engine.endpoint import Endpoints
 from tc.engine.gate_setup import GateParts, attach_gate, build_gate
 from tc.engine.instrument import build_instrument, describe_instrument
+from tc.engine.log import file_log
 from tc.engine.progress import BarTap, Progress
 from tc.engine.recorder import PRIORITY, EntrySink, Recorder
 from tc.engine.simulated_venue import add_venue, describe_venue
@@ -34,7 +35,6 @@ from tc.errors import StrategyRaised, TcError
 from tc.model.run_spec import Feed, RunSpec
 
 TRADER_ID = "TC-001"
-LOG_NAME = "nautilus"
 RECORDER_BATCH = 512  # a backtest can be repeated: what a kill takes from memory is no loss
 _UNLIMITED_RATE = "1000000000/00:00:01"  # the engine's own throttle would deny orders that the spec allows
 
@@ -97,17 +97,7 @@ def run_backtest(
 
 def _build_engine(spec: RunSpec, log_directory: Path) -> BacktestEngine:
     level = spec.observability.log_level
-    if level == "OFF":
-        logging = LoggingConfig(bypass_logging=True)
-    else:
-        logging = LoggingConfig(
-            log_level="OFF",
-            log_level_file=level,
-            log_directory=str(log_directory),
-            log_file_name=LOG_NAME,
-            log_file_format="json",
-            clear_log_file=True,
-        )
+    logging = LoggingConfig(bypass_logging=True) if level == "OFF" else file_log(level, log_directory, clear=True)
     return BacktestEngine(
         BacktestEngineConfig(
             trader_id=TraderId(TRADER_ID),

@@ -11,7 +11,7 @@ import os
 import signal
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ from tc.engine.gate_rules import GateRules
 from tc.engine.gate_setup import GateParts, attach_gate, build_gate
 from tc.engine.instrument import build_instrument, describe_instrument
 from tc.engine.live_client import LiveHooks
-from tc.engine.live_config import Endpoint, build_node
+from tc.engine.live_config import build_node
 from tc.engine.live_ending import Action, Holdings, let_go
 from tc.engine.live_fault import contain
 from tc.engine.live_http import LoopbackHttp
@@ -38,6 +38,7 @@ from tc.engine.state import engine_state
 from tc.engine.strategy_source import LoadedStrategy
 from tc.errors import ComponentFault, RefusedError, StorageError, StrategyRaised, TcError
 from tc.evidence.fold import Fold, fold_entry
+from tc.model.endpoint import ApiKeys, LoopbackEndpoint
 from tc.model.run_spec import RunSpec
 from tc.store.ledger import PositionLedger
 
@@ -51,37 +52,36 @@ End = Literal["data_ended", "duration", "stopped", "shut_down", "failed", "refus
 
 @dataclass(frozen=True)
 class LiveSetting:
-    """What a node is started with. `earlier` are the journal's entries where the run was started before.
+    """What a node is started with; `attempt` counts the run's starts, `is_closing` lets it only settle what is open.
 
     `duration_s` is what is left of it; `bars_total` is None where nobody knows how many bars will come.
     """
 
     spec: RunSpec
     strategies: list[LoadedStrategy]
-    endpoint: Endpoint
+    endpoint: LoopbackEndpoint
+    keys: ApiKeys
     log_directory: Path
     attempt: int
     duration_s: float | None
     bars_total: int | None
     is_closing: bool = False
-    states: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class LiveControls:
     """How the outside watches, stops and supplies a node.
 
-    `look` asks the venue for its books at a moment, blocking. `open_ledgers` opens the
-    account's ledgers under the gate's rules, given the wallet.
+    `look` asks the venue for its books at a moment, with income or without, blocking. `open_ledgers` opens those
+    of the account under the gate's rules, given the wallet. `earlier` reads the journal's entries of earlier starts.
     """
 
     on_progress: Callable[[Progress], None]
     on_running: Callable[[], None]
-    on_view: Callable[[dict[str, Any]], None]
     should_stop: Callable[[], bool]
     is_orphan: Callable[[], bool]
     take_signals: Callable[[], None]
-    look: Callable[[str], dict[str, Any]]
+    look: Callable[[str, bool], dict[str, Any]]
     open_ledgers: Callable[[GateRules, dict[str, str]], dict[str, PositionLedger]]
     earlier: Callable[[], Iterable[Entry]]
     attribution: dict[str, Any]
@@ -101,7 +101,6 @@ class LiveOutcome:
     left: Holdings
     is_confirmed: bool
     state: dict[str, bytes]
-    states: dict[str, dict[str, bytes]]
 
 
 def run_live(setting: LiveSetting, journal: Journal, controls: LiveControls) -> LiveOutcome:
@@ -125,7 +124,6 @@ class LiveRun:
         self._clock = controls.clock
         self._faults: dict[str, TcError] = {}
         self._is_confirmed = False
-        self._states: dict[str, dict[str, bytes]] = {}
         self._bars = 0
         self._ts_last = 0
 
@@ -150,7 +148,7 @@ class LiveRun:
         setting, spec = self._setting, self._spec
         self._http = LoopbackHttp(self._clock)
         hooks = LiveHooks(self._before_send, self._may_leave, self._on_reconnect)
-        self._node = build_node(spec, setting.endpoint, setting.log_directory, self._http, hooks)
+        self._node = build_node(spec, setting.endpoint, setting.keys, setting.log_directory, self._http, hooks)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGABRT):
             asyncio.get_running_loop().remove_signal_handler(number)  # the engine would stop under our hands
         self._controls.take_signals()
@@ -176,7 +174,7 @@ class LiveRun:
             contain(loaded.strategy, loaded.spec.id, self._on_strategy_fault)
             self._node.trader.add_strategy(loaded.strategy)
         self._node.build()
-        self._opening = self._controls.look("start")
+        self._opening = self._controls.look("start", False)
         if not self._fold.venue:
             self._describe()
         self._attach(fills)
@@ -279,7 +277,6 @@ class LiveRun:
             left = await let_go(self._kernel, self._gate, strategies, self._action(end), self._clock)
         self._is_confirmed = await self._looker.settle("end")
         self._looker.end()
-        self._states = {one.id.value: _saved(one) for one in strategies}
         with suppress(TimeoutError):
             await asyncio.wait_for(self._node.stop_async(), STOP_S)
         await asyncio.wait([self._running], timeout=STOP_S)
@@ -295,7 +292,7 @@ class LiveRun:
         self._endpoints.restore()
         self._recorder.detach()
         state = engine_state(self._kernel, self._spec.venue.id, self._recorder.counts, self._gate.ledger_check())
-        self._recorder.record("EngineStateRecorded", {**state, "kind": "live", "fills": _fills(self._kernel)})
+        self._recorder.record("EngineStateRecorded", state)
         self._recorder.drain()
         flush_logger()
 
@@ -305,7 +302,7 @@ class LiveRun:
             end, reason = "failed", f"{fault}; the others went on, and the run {reason}"
         return LiveOutcome(
             end, reason, self._bars, self._setting.bars_total, dict(self._recorder.counts), fault, left,
-            self._is_confirmed, self._gate.state_documents(), self._states,
+            self._is_confirmed, self._gate.state_documents(),
         )  # fmt: skip
 
     def _fold_entry(self, entry_type: str, ts: int, data: bytes) -> None:
@@ -359,13 +356,3 @@ class LiveRun:
                     f"strategy {loaded.spec.id!r} set a timer, but timers run on real time and the data at speed "
                     f"{self._spec.data[0].speed}; run it with speed: 1, or on bars alone"
                 )
-
-
-def _fills(kernel: Any) -> list[list[str]]:
-    orders = kernel.cache.orders()
-    return [[trade_id.value, order.client_order_id.value] for order in orders for trade_id in order.trade_ids]
-
-
-def _saved(strategy: Any) -> dict[str, bytes]:
-    saved = strategy.save()
-    return {str(name): bytes(value) for name, value in saved.items()}

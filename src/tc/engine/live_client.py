@@ -26,6 +26,7 @@ from nautilus_trader.model.identifiers import Venue
 
 from tc.engine.live_http import LoopbackHttp
 from tc.errors import StorageError
+from tc.model.endpoint import ApiKeys
 
 ACCOUNT_TYPE = BinanceAccountType.USDT_FUTURES
 _DUPLICATE_ID = "-4116"
@@ -96,7 +97,7 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
 
     async def _modify_order(self, command: Any) -> None:
         await self._sent(command.client_order_id)
-        await self._recorded()
+        await self.hooks.before_send()
         await super()._modify_order(command)
 
     async def _cancel_order(self, command: Any) -> None:
@@ -136,6 +137,7 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
 
     async def _reconcile_after_resubscribe(self) -> None:
         await super()._reconcile_after_resubscribe()
+        await self._update_account_state()  # the wallet too: its updates went to the stream that was lost
         self.hooks.on_reconnect()
 
     async def _is_cleared(self, orders: list[Any]) -> bool:
@@ -152,9 +154,6 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
             self._deny_order_pre_submit(order, problem)
         return False
 
-    async def _recorded(self) -> None:
-        await self.hooks.before_send()
-
     async def _sent(self, client_order_id: Any) -> None:
         leaving = self._leaving.get(client_order_id.value)
         if leaving is not None:
@@ -168,14 +167,14 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
 
 
 def client_factories(
-    http: LoopbackHttp, hooks: LiveHooks, api_key: str, api_secret: str
+    http: LoopbackHttp, hooks: LiveHooks, keys: ApiKeys
 ) -> tuple[type[LiveDataClientFactory], type[LiveExecClientFactory]]:
     """Return the factories of one node: both of its clients share one HTTP client and one instrument provider."""
     shared: dict[str, Any] = {}
 
     def parts(config: Any, clock: Any) -> tuple[BinanceHttpClient, BinanceFuturesInstrumentProvider]:
         if not shared:
-            client = BinanceHttpClient(clock, api_key, api_secret, config.base_url_http)
+            client = BinanceHttpClient(clock, keys.api_key, keys.api_secret, config.base_url_http)
             client._client = http
             shared["client"] = client
             shared["provider"] = BinanceFuturesInstrumentProvider(
@@ -201,7 +200,7 @@ def client_factories(
             return PaperExecutionClient(
                 hooks, loop=loop, client=client, msgbus=msgbus, cache=cache, clock=clock,
                 instrument_provider=provider, base_url_ws=config.base_url_ws, account_type=ACCOUNT_TYPE, name=name,
-                config=config, environment=BinanceEnvironment.LIVE, api_key=api_key, api_secret=api_secret,
+                config=config, environment=BinanceEnvironment.LIVE, api_key=keys.api_key, api_secret=keys.api_secret,
             )  # fmt: skip
 
     return PaperDataFactory, PaperExecFactory

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from nautilus_trader.adapters.binance import (
     BinanceInstrumentProviderConfig,
 )
 from nautilus_trader.adapters.binance.common.symbol import BinanceSymbol
-from nautilus_trader.config import LoggingConfig
 from nautilus_trader.live.config import (
     LiveDataEngineConfig,
     LiveExecEngineConfig,
@@ -25,59 +23,30 @@ from nautilus_trader.live.node import TradingNode
 from nautilus_trader.model.identifiers import InstrumentId, TraderId
 
 from tc.engine.live_client import ACCOUNT_TYPE, LiveHooks, client_factories
-from tc.engine.live_http import LoopbackHttp, require_loopback
+from tc.engine.live_http import LoopbackHttp
+from tc.engine.log import file_log
+from tc.model.endpoint import ApiKeys, LoopbackEndpoint
 from tc.model.run_spec import RunSpec
 
 TRADER_ID = "TC-001"
-LOG_NAME = "nautilus"
 CONNECT_TIMEOUT_S = 10.0
 PATIENCE_MS = 5_000  # how old an event may be before the engine acts without it: less invents fills that come late
 INFLIGHT_CHECKS = 8  # a second apart, after two: past the receive window, so what is not there by then never will be
 _UNTHROTTLED = "1000000000/00:00:01"  # the engine's own throttle would deny what the spec's message rate allows
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    """Where the venue listens, as a literal address of this machine, and the keys of one account there."""
-
-    host: str
-    port: int
-    api_key: str = field(repr=False)
-    api_secret: str = field(repr=False)
-
-    @property
-    def authority(self) -> str:
-        """Host and port as they stand in a URL."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def http(self) -> str:
-        """Base URL of requests."""
-        return f"http://{self.authority}"
-
-    @property
-    def ws(self) -> str:
-        """Base URL of streams."""
-        return f"ws://{self.authority}"
-
-
 def build_node(
-    spec: RunSpec, endpoint: Endpoint, log_directory: Path, http: LoopbackHttp, hooks: LiveHooks
+    spec: RunSpec, endpoint: LoopbackEndpoint, keys: ApiKeys, log_directory: Path, http: LoopbackHttp, hooks: LiveHooks
 ) -> TradingNode:
-    """Return the node of a paper run, not built yet: strategies come first.
-
-    Raises:
-        RefusedError: the endpoint is not on this machine.
-    """
-    require_loopback(endpoint.host)
+    """Return the node of a paper run, not built yet: strategies come first."""
     node = TradingNode(config=_config(spec, endpoint, log_directory), loop=asyncio.get_running_loop())
-    data_factory, exec_factory = client_factories(http, hooks, endpoint.api_key, endpoint.api_secret)
+    data_factory, exec_factory = client_factories(http, hooks, keys)
     node.add_data_client_factory(BINANCE, data_factory)
     node.add_exec_client_factory(BINANCE, exec_factory)
     return node
 
 
-def _config(spec: RunSpec, endpoint: Endpoint, log_directory: Path) -> TradingNodeConfig:
+def _config(spec: RunSpec, endpoint: LoopbackEndpoint, log_directory: Path) -> TradingNodeConfig:
     ids = [InstrumentId.from_str(instrument.id) for instrument in spec.instruments]
     common: dict[str, Any] = {
         "api_key": "-",  # the clients get theirs from the factories: a config is logged and copied
@@ -88,7 +57,7 @@ def _config(spec: RunSpec, endpoint: Endpoint, log_directory: Path) -> TradingNo
     }
     return TradingNodeConfig(
         trader_id=TraderId(TRADER_ID),
-        logging=_logging(spec, log_directory),
+        logging=file_log(_level(spec), log_directory, clear=False),
         data_engine=LiveDataEngineConfig(graceful_shutdown_on_exception=True),
         risk_engine=LiveRiskEngineConfig(
             max_order_submit_rate=_UNTHROTTLED, max_order_modify_rate=_UNTHROTTLED, graceful_shutdown_on_exception=True
@@ -126,15 +95,6 @@ def _config(spec: RunSpec, endpoint: Endpoint, log_directory: Path) -> TradingNo
     )
 
 
-def _logging(spec: RunSpec, log_directory: Path) -> LoggingConfig:
+def _level(spec: RunSpec) -> str:
     level = spec.observability.log_level
-    if level == "OFF":
-        level = "ERROR"  # a live node cannot do without a log
-    return LoggingConfig(
-        log_level="OFF",
-        log_level_file=level,
-        log_directory=str(log_directory),
-        log_file_name=LOG_NAME,
-        log_file_format="json",
-        log_colors=False,
-    )
+    return "ERROR" if level == "OFF" else level  # a live node cannot do without a log

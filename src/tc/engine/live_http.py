@@ -5,12 +5,10 @@ It stands where the adapter has its own client, which has no timeout and follows
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,7 +17,7 @@ from nautilus_trader.core.nautilus_pyo3 import HttpError
 from yarl import URL
 
 from tc.clock import SYSTEM_CLOCK, Clock
-from tc.errors import RefusedError
+from tc.model.endpoint import require_loopback
 
 TIMEOUT_S = 5.0
 """Also the venue's receive window: what was not answered by then is not executed any more."""
@@ -38,16 +36,6 @@ class Answer:
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
-
-
-def require_loopback(host: str) -> None:
-    """Raise RefusedError unless `host` is a literal address of this machine."""
-    try:
-        is_loopback = ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
-        raise RefusedError(f"found the address {host}, but paper sends keys and orders to this machine only")
 
 
 class LoopbackHttp:
@@ -129,8 +117,3 @@ def _code_of(body: bytes) -> int | None:
     except (ValueError, AttributeError):
         return None
     return code if isinstance(code, int) else None
-
-
-def run_closing(http: LoopbackHttp) -> asyncio.Task[None]:
-    """Close in the background, for whoever cannot wait."""
-    return asyncio.get_running_loop().create_task(http.close())

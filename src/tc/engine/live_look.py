@@ -25,6 +25,7 @@ INTERVAL_S = 5.0
 """Between two looks while nothing differs."""
 AGAIN_S = 2.0
 """Between two looks while something does."""
+FIRST_AGAIN_S = 0.25
 SETTLE_S = 12.0
 """How long the first and the last look wait for what is on its way: longer than the engine's own checks take."""
 FUNDING = "FUNDING_FEE"
@@ -33,11 +34,11 @@ FUNDING = "FUNDING_FEE"
 class Looker:
     """Looks, records what it sees, and stands down what does not agree.
 
-    `fold` is the journal so far. `ask` asks the venue for its books, blocking.
+    `fold` is the journal so far. `ask` asks the venue for its books, with income or without, blocking.
     """
 
     def __init__(
-        self, kernel: Any, gate: GateParts, recorder: Recorder, ask: Callable[[str], dict[str, Any]], fold: Fold,
+        self, kernel: Any, gate: GateParts, recorder: Recorder, ask: Callable[[str, bool], dict[str, Any]], fold: Fold,
         clock: Clock,
     ) -> None:  # fmt: skip
         self._kernel = kernel
@@ -50,7 +51,6 @@ class Looker:
         self._wanted: asyncio.Queue[str] = asyncio.Queue()
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
-        self.looks = 0
 
     def begin(self) -> None:
         """Look every few seconds from now on."""
@@ -68,18 +68,22 @@ class Looker:
     async def look(self, moment: str) -> list[Comparison]:
         """Ask the venue, compare, act on breaks; return what differs."""
         async with self._turn:
-            seen = await asyncio.to_thread(self._ask, moment)
-        self._book_income(seen)
-        comparisons = compare(seen, self._view(), self._fold)
+            seen, comparisons = await self._compare(moment, has_income=False)
+            if any(each.break_class == "balance" and not each.is_matched for each in comparisons):
+                seen, comparisons = await self._compare(moment, has_income=True)
         now_ns = self._clock.monotonic_ns()
         new, ended = self._book.look(now_ns, comparisons)
         for each in new:
             self._break(each, now_ns)
         for each in ended:
             self._recorder.record("ReconciliationBreakEnded", _described(each))
-        self.looks += 1
         self._seen = seen
         return [each for each in comparisons if not each.is_matched]
+
+    async def _compare(self, moment: str, *, has_income: bool) -> tuple[dict[str, Any], list[Comparison]]:
+        seen = await asyncio.to_thread(self._ask, moment, has_income)
+        self._book_income(seen)
+        return seen, compare(seen, self._view(), self._fold)
 
     async def settle(self, moment: str) -> bool:
         """Look until the three agree or their differences are breaks; record the venue's last answer.
@@ -88,15 +92,17 @@ class Looker:
         """
         deadline_ns = self._clock.monotonic_ns() + int(SETTLE_S * 1e9)
         is_answered = False
+        pause_s = FIRST_AGAIN_S
         while True:
             with suppress(TcError):
                 is_agreed = not await self.look(moment)
                 is_answered = True
-                if is_agreed or self._clock.monotonic_ns() > deadline_ns:
+                if is_agreed or not self._book.is_pending:
                     break
             if self._clock.monotonic_ns() > deadline_ns:
                 break
-            await asyncio.sleep(AGAIN_S / 4)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, AGAIN_S)
         if is_answered:
             self._recorder.record("VenueStateRecorded", self._seen)
         return is_answered

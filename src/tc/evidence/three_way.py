@@ -17,7 +17,6 @@ ZERO = Decimal(0)
 UNIT = Decimal("1e-8")
 """The venue's smallest unit of money; what is rounded to it costs at most half of it a fill."""
 GRACE_NS = 3_000_000_000
-EXTERNAL = "EXTERNAL"
 NOT_ASKED = "-"
 
 
@@ -152,15 +151,6 @@ def _balances(venue: Mapping[str, Any], engine: EngineView, journal: Fold) -> It
         is_matched = abs(theirs - written) <= bound and mine is not None and abs(theirs - mine) <= bound
         said = NOT_ASKED if mine is None else _plain(mine)
         yield Comparison("balance", f"wallet {currency}", "", _plain(theirs), said, _plain(written), is_matched)
-
-
-def inferred_fills(venue: Mapping[str, Any], journal: Fold) -> list[str]:
-    """Return the venue's fills that the journal has under another id: noted, not a break."""
-    return [
-        trade
-        for row in venue["fills"]
-        if (trade := f"{row['trade_id']} of {row['client_order_id']}") not in journal.trades
-    ]
 
 
 @dataclass

@@ -26,9 +26,12 @@ _PAPER_ONLY = {
 
 def refused_fields(spec: RunSpec) -> list[Problem]:
     """Return every field that this version does not honor in the spec's mode."""
-    if spec.mode == "paper":
-        return list(_refused_in_paper(spec))
-    return list(_refused_in_backtest(spec))
+    in_mode = _refused_in_paper(spec) if spec.mode == "paper" else _refused_in_backtest(spec)
+    problems = list(in_mode)
+    if all(strategy.mode == "off" for strategy in spec.strategies):
+        text = "found every mode off, so nothing would run; set one to active or observe"
+        problems.append(Problem(("strategies",), text))
+    return problems
 
 
 def _refused_in_paper(spec: RunSpec) -> Iterator[Problem]:
@@ -151,8 +154,6 @@ def _refused_in_backtest(spec: RunSpec) -> Iterator[Problem]:
         if feed.speed is not None:
             text = f"found {shown(feed.speed)}, but this is for paper runs: a backtest is not paced; remove it"
             yield Problem(("data", index, "speed"), text)
-    if all(strategy.mode == "off" for strategy in spec.strategies):
-        yield Problem(("strategies",), "found every mode off, so nothing would run; set one to active or observe")
 
 
 def _value_of(spec: RunSpec, name: str) -> object:

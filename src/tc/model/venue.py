@@ -207,6 +207,11 @@ class Instrument(Section):
         return {key: value for key, value in written.items() if key != "settlement_currency"}
 
     @property
+    def symbol(self) -> str:
+        """What a Binance-compatible venue calls it: BTCUSDT for BTCUSDT-PERP.BINANCE."""
+        return self.id.partition("-")[0]
+
+    @property
     def price_precision(self) -> int:
         """Decimals of a price."""
         return decimals_of(self.price_increment)

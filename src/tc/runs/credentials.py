@@ -9,10 +9,10 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from tc.errors import InputError
+from tc.model.endpoint import ApiKeys
 from tc.model.venue import Credentials
 from tc.venue.account_file import read_secret_file
 
@@ -20,15 +20,7 @@ SERVICE = "tradingchassis"
 _FILE_WORDS = ("key", "secret")
 
 
-@dataclass(frozen=True)
-class Keys:
-    """An API key with its secret; neither is ever shown."""
-
-    api_key: str = field(repr=False)
-    api_secret: str = field(repr=False)
-
-
-def resolve_keys(credentials: Credentials, base: Path, environment: Mapping[str, str] = os.environ) -> Keys:
+def resolve_keys(credentials: Credentials, base: Path, environment: Mapping[str, str] = os.environ) -> ApiKeys:
     """Return the keys that the spec names; a relative file is taken from `base`, the folder of the spec.
 
     Raises:
@@ -43,18 +35,10 @@ def resolve_keys(credentials: Credentials, base: Path, environment: Mapping[str,
     missing = [name for name in names if name is not None and not environment.get(name)]
     if missing:
         raise InputError(f"the environment variable {missing[0]} is not set, though venue.credentials names it; set it")
-    return Keys(*(environment[name].strip() for name in names if name is not None))
+    return ApiKeys(*(environment[name].strip() for name in names if name is not None))
 
 
-def missing_names(credentials: Credentials, base: Path, environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Return the names of what is not there, without reading any value."""
-    if credentials.file is not None:
-        return [] if (base / credentials.file).is_file() else [credentials.file]
-    names = (credentials.api_key_env, credentials.api_secret_env)
-    return [name for name in names if name is not None and not environment.get(name)]
-
-
-def _from_file(path: Path) -> Keys:
+def _from_file(path: Path) -> ApiKeys:
     found: dict[str, str] = {}
     for line in read_secret_file(path).splitlines():
         word, colon, value = line.partition(":")
@@ -62,10 +46,10 @@ def _from_file(path: Path) -> Keys:
             found[word.strip() if colon else ""] = value.strip()
     if sorted(found) != sorted(_FILE_WORDS) or not all(found.values()):
         raise InputError(f"{path} does not hold the lines `key: ...` and `secret: ...`; write them, nothing else")
-    return Keys(found["key"], found["secret"])
+    return ApiKeys(found["key"], found["secret"])
 
 
-def _from_keyring(entry: str) -> Keys:
+def _from_keyring(entry: str) -> ApiKeys:
     try:
         keyring = importlib.import_module("keyring")
     except ImportError:
@@ -82,4 +66,4 @@ def _from_keyring(entry: str) -> Keys:
         raise InputError(
             f"the keyring has no {entry!r} of the form key:secret; `keyring set {SERVICE} {entry}` writes it"
         )
-    return Keys(key, secret)
+    return ApiKeys(key, secret)

@@ -16,10 +16,10 @@ from tc.clock import SYSTEM_CLOCK, Clock
 from tc.durable import make_directory, process_start_time, remove_tree, write_artifact
 from tc.errors import ComponentFault, InputError
 from tc.ids import make_run_id, plain_id
-from tc.model.run_spec import RunSpec
+from tc.model.endpoint import ApiKeys, LoopbackEndpoint
 from tc.runs.credentials import resolve_keys
 from tc.runs.paper_order import NodeOrder
-from tc.runs.paper_venue import HOST, OwnVenue
+from tc.runs.paper_venue import HOST, OwnVenue, remove_venue
 from tc.runs.spec_file import read_spec_file
 from tc.runs.stop import StopRequest
 from tc.store.roots import Roots
@@ -43,7 +43,7 @@ Watcher = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class PaperRequest:
-    """What the operator asked for; `resumed` continues a run that is not sealed, `is_closing` settles and seals it."""
+    """What the operator asked for; above the first `attempt` a run goes on, and `is_closing` settles and seals it."""
 
     spec_path: Path
     roots: Roots
@@ -133,8 +133,8 @@ class Supervisor:
                 return PaperEnd(None, code)
             if order.is_closing:
                 raise ComponentFault(
-                    f"run {self._run_id} is not sealed: what it holds at {order.http} could not be confirmed; look "
-                    f"there, then `tc runs recover {self._run_id}`"
+                    f"run {self._run_id} is not sealed: what it holds at {order.endpoint.http} could not be confirmed; "
+                    f"look there, then `tc runs recover {self._run_id}`"
                 )
             attempt += 1
             is_last = (
@@ -164,6 +164,9 @@ class Supervisor:
                     self._watcher({"event": "venue_restart"})
                     self._venue.start()
                     self._leave_traces(self._last_order)
+        except BaseException:
+            node.stop(CLOSE_S)  # without us, or without its venue, it would hold on to what it has
+            raise
         finally:
             node.close()
 
@@ -176,13 +179,12 @@ class Supervisor:
         request, spec = self._request, self._spec
         base = request.base or request.spec_path.resolve().parent
         if spec.venue.endpoint is None:
-            host, port, keys = self._own_venue(base)
+            endpoint, keys = self._own_venue(base)
         else:
-            found = resolve_loopback(spec.venue.endpoint)
-            require_no_redirect(found)
+            endpoint = resolve_loopback(spec.venue.endpoint)
+            require_no_redirect(endpoint)
             assert spec.venue.credentials is not None, "the spec was read"
-            named = resolve_keys(spec.venue.credentials, base)
-            host, port, keys = found.host, found.port, (named.api_key, named.api_secret)
+            keys = resolve_keys(spec.venue.credentials, base)
         return NodeOrder(
             run_id=self._run_id,
             spec_path=str(request.spec_path.resolve()),
@@ -190,10 +192,10 @@ class Supervisor:
             artifacts=str(request.roots.artifacts),
             runtime=str(request.roots.runtime),
             operator=request.operator or spec.operator or getpass.getuser(),
-            host=host,
-            port=port,
-            api_key=keys[0],
-            api_secret=keys[1],
+            host=endpoint.host,
+            port=endpoint.port,
+            api_key=keys.api_key,
+            api_secret=keys.api_secret,
             is_own_venue=spec.venue.endpoint is None,
             attempt=request.attempt,
             is_closing=request.is_closing,
@@ -204,14 +206,13 @@ class Supervisor:
         order = self._order() if self._venue is None else self._last_order
         return order.again(attempt, is_closing=is_closing)
 
-    def _own_venue(self, base: Path) -> tuple[str, int, tuple[str, str]]:
+    def _own_venue(self, base: Path) -> tuple[LoopbackEndpoint, ApiKeys]:
         self._venue = venue = OwnVenue(self._spec, self._request.roots, self._run_id)
         if not venue.key_file.exists():
             credentials = self._spec.venue.credentials
-            named = None if credentials is None else resolve_keys(credentials, base)
-            venue.prepare(None if named is None else named.api_key, None if named is None else named.api_secret)
+            venue.prepare(None if credentials is None else resolve_keys(credentials, base))
         venue.start()
-        return HOST, venue.port, venue.keys()
+        return LoopbackEndpoint(HOST, venue.port), venue.keys()
 
     def _leave_traces(self, order: NodeOrder) -> None:
         """Write where supervisor and venue are, for whoever attaches, stops or reconciles."""
@@ -219,7 +220,7 @@ class Supervisor:
         make_directory(self._run.scratch)
         mine = {"pid": os.getpid(), "start_time": process_start_time(os.getpid())}
         write_artifact(self._run.scratch / SUPERVISOR, encode_document(mine))
-        venue: dict[str, Any] = {"http": order.http, "account": self._spec.account}
+        venue: dict[str, Any] = {"http": order.endpoint.http, "account": self._spec.account}
         if self._venue is not None:
             venue |= self._venue.trace()
         write_artifact(self._run.scratch / VENUE, encode_document(venue))
@@ -228,7 +229,7 @@ class Supervisor:
         if self._venue is not None:
             self._venue.stop()
             if self._run.is_sealed or not self._is_created:
-                self._venue.remove()
+                remove_venue(self._request.roots, self._run_id)
         if self._run.scratch.is_dir() and (self._run.is_sealed or not self._is_created):
             remove_tree(self._run.scratch)
 
@@ -238,9 +239,3 @@ class Supervisor:
         return next(
             name for name in (made, *(f"{made}-{number}" for number in range(2, len(taken) + 3))) if name not in taken
         )
-
-
-def paper_spec(path: Path) -> RunSpec | None:
-    """Return the spec at `path` if it asks for a paper run."""
-    _, spec = read_spec_file(path)
-    return spec if spec.mode == "paper" else None

@@ -17,7 +17,6 @@ from tc.clock import SYSTEM_CLOCK, Clock, iso_utc, parse_utc_ns
 from tc.durable import Journal, make_directory, read_entries, tail_entries, write_artifact
 from tc.engine.gate_rules import GateRules
 from tc.engine.live import LiveControls, LiveOutcome, LiveSetting, run_live
-from tc.engine.live_config import Endpoint
 from tc.engine.progress import Progress
 from tc.errors import InputError, NotFound, RefusedError, StorageError, TcError
 from tc.model.run_spec import RunSpec
@@ -40,11 +39,6 @@ CURRENCY = "USDT"
 Say = Callable[[dict[str, Any]], None]
 
 
-def symbol_of(instrument_id: str) -> str:
-    """Return what the venue calls an instrument: BTCUSDT for BTCUSDT-PERP.BINANCE."""
-    return instrument_id.partition("-")[0]
-
-
 def run_node(line: bytes, lifeline: int, say: Say, clock: Clock = SYSTEM_CLOCK) -> RunResult | None:
     """Carry out the order in `line`; return the sealed run, None where it must stay open.
 
@@ -54,12 +48,15 @@ def run_node(line: bytes, lifeline: int, say: Say, clock: Clock = SYSTEM_CLOCK) 
     """
     order = NodeOrder.from_line(line)
     inputs = load_inputs(Path(order.spec_path), order.roots, Path(order.base))
-    client = VenueClient(order.http, order.api_key, order.api_secret, clock=clock)
-    _require_usable_account(client, inputs.spec)
-    with _account(order), _opened(order, inputs, clock) as writer:
-        node = _Node(order, inputs, client, writer, say, clock)
-        threading.Thread(target=node.watch, args=(lifeline,), name="lifeline", daemon=True).start()
-        return node.run()
+    client = VenueClient(order.endpoint, order.keys, clock=clock)
+    with _account(order):
+        _require_usable_account(client, inputs.spec)
+        if order.attempt == 1:
+            _require_flat(client, order, inputs.spec)
+        with _opened(order, inputs, clock) as writer:
+            node = _Node(order, inputs, client, writer, say, clock)
+            threading.Thread(target=node.watch, args=(lifeline,), name="lifeline", daemon=True).start()
+            return node.run()
 
 
 class _Node:
@@ -96,7 +93,6 @@ class _Node:
         try:
             outcome = run_live(self._setting(), journal, self._controls())
             self._stop.finish()
-            self._save_states(outcome)
             if not outcome.is_confirmed:
                 journal.sync()
                 self._say({"event": "open", "reason": outcome.reason})
@@ -119,7 +115,8 @@ class _Node:
         return LiveSetting(
             spec=self._spec,
             strategies=self._inputs.strategies,
-            endpoint=Endpoint(order.host, order.port, order.api_key, order.api_secret),
+            endpoint=order.endpoint,
+            keys=order.keys,
             log_directory=self._writer.directory.scratch,
             attempt=order.attempt,
             duration_s=self._time_left_s(),
@@ -143,7 +140,6 @@ class _Node:
         return LiveControls(
             on_progress=self._on_progress,
             on_running=self._on_running,
-            on_view=lambda _view: None,
             should_stop=self._stop.is_set,
             is_orphan=lambda: self._is_orphan,
             take_signals=self._stop.take,
@@ -154,10 +150,10 @@ class _Node:
             clock=self._clock,
         )
 
-    def _look(self, moment: str) -> dict[str, Any]:
+    def _look(self, moment: str, has_income: bool) -> dict[str, Any]:
         since_ms = parse_utc_ns(self._writer.metadata["created"]) // 1_000_000
-        symbols = [symbol_of(instrument.id) for instrument in self._spec.instruments]
-        return {"moment": moment, **take_snapshot(self._client, symbols, since_ms, self._clock)}
+        symbols = [instrument.symbol for instrument in self._spec.instruments]
+        return {"moment": moment, **take_snapshot(self._client, symbols, since_ms, self._clock, has_income=has_income)}
 
     def _open_ledgers(self, rules: GateRules, wallet: dict[str, str]) -> dict[str, PositionLedger]:
         order = self._order
@@ -169,8 +165,8 @@ class _Node:
             ledger = PositionLedger.create(
                 directory, CURRENCY, rules=rules, timeout_s=ORDER_PATH_TIMEOUT_S, clock=self._clock
             )
-            if self._order.attempt == 1:
-                ledger.deposit("starting-balance", wallet[CURRENCY])
+        if not ledger.capital:  # new, or its making was cut short: nothing can have traded under it
+            ledger.deposit("starting-balance", wallet[CURRENCY])
         return {CURRENCY: ledger}
 
     def _on_running(self) -> None:
@@ -197,14 +193,11 @@ class _Node:
         with suppress(StorageError):  # nobody's run ends because its live numbers could not be shown
             write_artifact(self._writer.directory.scratch / METRICS, encode_document(live))
 
-    def _save_states(self, outcome: LiveOutcome) -> None:
-        del outcome
-
 
 @contextmanager
 def _account(order: NodeOrder) -> Iterator[None]:
     directory = order.roots.runs / order.run_id
-    lock = lock_account(order.http, order.api_key, order.run_id, directory)
+    lock = lock_account(order.endpoint.http, order.api_key, order.run_id, directory)
     try:
         yield
     finally:
@@ -237,9 +230,9 @@ def _require_usable_account(client: VenueClient, spec: RunSpec) -> None:
         raise RefusedError(f"the key of account {spec.account or 'main'} may not trade; make one that can")
     listed = {symbol["symbol"]: symbol for symbol in client.exchange_info()["symbols"]}
     for instrument in spec.instruments:
-        found = listed.get(symbol_of(instrument.id))
+        found = listed.get(instrument.symbol)
         if found is None:
-            raise InputError(f"the venue lists no {symbol_of(instrument.id)}; it has {', '.join(sorted(listed))}")
+            raise InputError(f"the venue lists no {instrument.symbol}; it has {', '.join(sorted(listed))}")
         filters = {each["filterType"]: each for each in found["filters"]}
         for name, mine, theirs in (
             ("price_increment", instrument.price_increment, filters["PRICE_FILTER"]["tickSize"]),
@@ -249,6 +242,30 @@ def _require_usable_account(client: VenueClient, spec: RunSpec) -> None:
                 raise InputError(
                     f"instrument {instrument.id} has {name} {mine}, but the venue says {theirs}; write that"
                 )
+
+
+def _require_flat(client: VenueClient, order: NodeOrder, spec: RunSpec) -> None:
+    # What an earlier run or a person left there belongs to nobody of this run, and its history is not in this journal.
+    held = [f"{row['positionAmt']} {row['symbol']}" for row in client.positions()]
+    held += [f"order {row['clientOrderId']}" for row in client.open_orders()]
+    held += [f"order {row['clientAlgoId']}" for row in client.open_algo_orders()]
+    if held:
+        raise RefusedError(
+            f"the account {spec.account} holds {', '.join(held)} at {order.endpoint.http}; a new run starts flat: "
+            "close that there, or go on with the run that left it (`tc runs resume`)"
+        )
+    if order.is_own_venue:
+        return
+    try:
+        with PositionLedger.load(LedgerDirectory.of(order.roots, str(spec.account))) as ledger:
+            rows = ledger.book().rows
+    except NotFound:
+        return
+    if rows:
+        named = ", ".join(f"{row.quantity} {instrument_id}" for (instrument_id, _), row in rows.items())
+        raise RefusedError(
+            f"the ledger of {spec.account} holds {named}, but the venue nothing; `tc ledger close` books how it ended"
+        )
 
 
 def _ending(outcome: LiveOutcome, *, is_interrupt: bool, order: NodeOrder) -> Ending:

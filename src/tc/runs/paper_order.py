@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from tc.model.endpoint import ApiKeys, LoopbackEndpoint
 from tc.store.roots import Roots
 
 ACCOUNT_OF_OWN_VENUE = "main"
@@ -39,9 +40,14 @@ class NodeOrder:
         return Roots(Path(self.artifacts), Path(self.runtime))
 
     @property
-    def http(self) -> str:
-        """Base URL of the venue."""
-        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+    def endpoint(self) -> LoopbackEndpoint:
+        """Where the venue listens."""
+        return LoopbackEndpoint(self.host, self.port)
+
+    @property
+    def keys(self) -> ApiKeys:
+        """The keys of the account."""
+        return ApiKeys(self.api_key, self.api_secret)
 
     def again(self, attempt: int, *, is_closing: bool = False) -> NodeOrder:
         """Return the order for another start of the same run."""

@@ -9,6 +9,7 @@ from tc.clock import SYSTEM_CLOCK, Clock
 from tc.durable import is_process_alive, lock_holder, read_entries
 from tc.errors import BusyError, ComponentFault, InputError, StorageError
 from tc.runs.paper import SUPERVISOR, VENUE, PaperEnd, PaperRequest, Watcher, run_paper
+from tc.runs.paper_venue import remove_venue
 from tc.runs.spec_file import spec_folder
 from tc.store.roots import Roots
 from tc.store.run_directory import JOURNAL, RUN_SPEC, RunDirectory, decode_document
@@ -68,8 +69,9 @@ def stop_run(roots: Roots, run_id: str, timeout_s: float, clock: Clock = SYSTEM_
     run = RunStore(roots).find(run_id)
     if run.is_sealed:
         raise InputError(f"run {run_id} is sealed already; there is nothing to stop")
-    supervisor, holder = trace_of(run, SUPERVISOR), lock_holder(run.lock_path)
+    supervisor, venue, holder = trace_of(run, SUPERVISOR), trace_of(run, VENUE), lock_holder(run.lock_path)
     is_asked = bool(supervisor) and signal_process(supervisor["pid"], supervisor["start_time"], signal.SIGTERM)
+    is_supervised = is_asked
     if not is_asked and holder is not None:  # nobody supervises it any more
         is_asked = signal_process(holder.pid, holder.start_time, signal.SIGTERM)
     if not is_asked:
@@ -79,6 +81,9 @@ def stop_run(roots: Roots, run_id: str, timeout_s: float, clock: Clock = SYSTEM_
         if clock.monotonic_ns() > deadline_ns:
             raise ComponentFault(f"run {run_id} did not end within {timeout_s:g} s; it was asked to and goes on ending")
         clock.sleep(POLL_S)
+    if venue.get("pid") and not is_supervised:
+        end_process(venue["pid"], venue["start_time"], VENUE_STOP_S)
+        remove_venue(roots, run_id)
     return run
 
 

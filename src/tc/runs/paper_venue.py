@@ -9,16 +9,30 @@ from pathlib import Path
 from typing import Any
 
 from tc.durable import make_directory, process_start_time, remove_tree, write_artifact
+from tc.model.endpoint import ApiKeys
 from tc.model.run_spec import RunSpec
 from tc.model.value import decimal_text, split_money
 from tc.runs.paper_order import ACCOUNT_OF_OWN_VENUE
 from tc.store.roots import Roots
 from tc.supervise.child import Child
+from tc.venue.account_file import read_secret_file
 
 HOST = "127.0.0.1"
 READY_S = 20.0
 STOP_S = 10.0
 KEY_BYTES = 24
+
+
+def venue_directory(roots: Roots, run_id: str) -> Path:
+    """Return where a run's own venue keeps its state."""
+    return roots.runtime / "venues" / run_id
+
+
+def remove_venue(roots: Roots, run_id: str) -> None:
+    """Remove the state of a run's own venue: the run is sealed."""
+    directory = venue_directory(roots, run_id)
+    if directory.is_dir():
+        remove_tree(directory)
 
 
 class OwnVenue:
@@ -30,7 +44,7 @@ class OwnVenue:
     def __init__(self, spec: RunSpec, roots: Roots, run_id: str) -> None:
         self._spec = spec
         self._roots = roots
-        self.directory = roots.runtime / "venues" / run_id
+        self.directory = venue_directory(roots, run_id)
         self.account = spec.account or ACCOUNT_OF_OWN_VENUE
         self._child: Child | None = None
         self.port = self.control_port = 0
@@ -45,11 +59,12 @@ class OwnVenue:
         """The file that holds the API secret."""
         return self.directory / "account.secret"
 
-    def prepare(self, api_key: str | None, api_secret: str | None) -> None:
+    def prepare(self, keys: ApiKeys | None) -> None:
         """Write the account with the given keys, or with made-up ones."""
         make_directory(self.directory)
-        for path, given in ((self.key_file, api_key), (self.secret_file, api_secret)):
-            write_artifact(path, (given or secrets.token_hex(KEY_BYTES)).encode(), mode=0o600)
+        used = keys or ApiKeys(secrets.token_hex(KEY_BYTES), secrets.token_hex(KEY_BYTES))
+        write_artifact(self.key_file, used.api_key.encode(), mode=0o600)
+        write_artifact(self.secret_file, used.api_secret.encode(), mode=0o600)
         amount, _ = split_money(self._spec.venue.starting_balances[0])
         account = {
             "name": self.account,
@@ -59,9 +74,9 @@ class OwnVenue:
         }
         write_artifact(self._accounts_file, json.dumps({"accounts": [account]}).encode(), mode=0o600)
 
-    def keys(self) -> tuple[str, str]:
-        """Return API key and secret."""
-        return self.key_file.read_text().strip(), self.secret_file.read_text().strip()
+    def keys(self) -> ApiKeys:
+        """Return the keys of its account."""
+        return ApiKeys(read_secret_file(self.key_file), read_secret_file(self.secret_file))
 
     def start(self) -> None:
         """Start it and return when clients may come; after the first time on the same ports.
@@ -93,11 +108,6 @@ class OwnVenue:
             self._child.stop(STOP_S)
             self._child.close()
             self._child = None
-
-    def remove(self) -> None:
-        """Remove its state: the run that it was for is sealed."""
-        if self.directory.is_dir():
-            remove_tree(self.directory)
 
     @property
     def _accounts_file(self) -> Path:
@@ -131,4 +141,4 @@ class OwnVenue:
             "taker": instrument.taker_fee,
         }
         given = [f"{name}={decimal_text(value)}" for name, value in filters.items() if value is not None]
-        return f"{instrument_id.partition('-')[0]}={dataset}," + ",".join(given)
+        return f"{instrument.symbol}={dataset}," + ",".join(given)

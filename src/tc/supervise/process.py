@@ -7,7 +7,8 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,41 +40,41 @@ def restart_with_fixed_hash_seed() -> None:
     os.execve(sys.executable, sys.orig_argv, {**os.environ, HASH_SEED_VARIABLE: HASH_SEED})  # noqa: S606 - ourselves
 
 
-def signal_process(pid: int, start_time: int, number: int) -> bool:
-    """Send a signal to that very process, never to another that got its number; return whether it was there."""
+@contextmanager
+def _held(pid: int, start_time: int) -> Iterator[int | None]:
+    # A descriptor of that very process, never of another that got its number; None where it is gone.
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
-        return False
+        yield None
+        return
     try:
-        if process_start_time(pid) != start_time:
-            return False
-        signal.pidfd_send_signal(descriptor, number)
-    except ProcessLookupError:
-        return False
+        yield descriptor if process_start_time(pid) == start_time else None
     finally:
         os.close(descriptor)
-    return True
+
+
+def signal_process(pid: int, start_time: int, number: int) -> bool:
+    """Send a signal to that very process, and return whether it was there."""
+    with _held(pid, start_time) as process:
+        if process is None:
+            return False
+        with suppress(ProcessLookupError):  # it went by itself meanwhile
+            signal.pidfd_send_signal(process, number)
+        return True
 
 
 def end_process(pid: int, start_time: int, timeout_s: float) -> bool:
     """Ask that very process to end, end it where it does not, and see it gone; return whether it was there."""
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return False
-    try:
-        if process_start_time(pid) != start_time:
+    with _held(pid, start_time) as process:
+        if process is None:
             return False
-        for number, wait_s in ((signal.SIGTERM, timeout_s), (signal.SIGKILL, None)):
-            signal.pidfd_send_signal(descriptor, number)
-            if select.select([descriptor], [], [], wait_s)[0]:
-                break
-    except ProcessLookupError:
-        pass  # it went by itself meanwhile
-    finally:
-        os.close(descriptor)
-    return True
+        with suppress(ProcessLookupError):
+            for number, wait_s in ((signal.SIGTERM, timeout_s), (signal.SIGKILL, None)):
+                signal.pidfd_send_signal(process, number)
+                if select.select([process], [], [], wait_s)[0]:
+                    break
+        return True
 
 
 def start_apart(arguments: Sequence[str], log: Path) -> int:

@@ -12,11 +12,11 @@ import http.client
 import json
 import socket
 from typing import Any, Self
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from tc.clock import SYSTEM_CLOCK, Clock
 from tc.errors import ComponentFault, RefusedError
-from tc.venue.loopback import is_loopback
+from tc.model.endpoint import ApiKeys, LoopbackEndpoint, require_loopback
 
 TIMEOUT_S = 5.0
 RECEIVE_WINDOW_MS = 5_000
@@ -44,28 +44,30 @@ class VenueRefused(ComponentFault):
 
 
 class VenueClient:
-    """Speaks to one account of the venue at `base_url`, whose host is a literal address of this machine.
+    """Speaks to one account of the venue at `endpoint`.
 
     Every method may raise VenueUnreachable and VenueRefused. Questions are asked again where the venue is busy or away
     for a moment; what changes something is sent once.
     """
 
     def __init__(
-        self, base_url: str, api_key: str, secret: str, *, clock: Clock = SYSTEM_CLOCK, timeout_s: float = TIMEOUT_S
+        self,
+        endpoint: LoopbackEndpoint,
+        keys: ApiKeys,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
-        parts = urlsplit(base_url)
-        self._host, self._port = parts.hostname or "", parts.port or 0
-        if not is_loopback(self._host):
-            raise RefusedError(f"found the venue at {self._host}, but paper sends keys and orders to this machine only")
-        self._key = api_key
-        self._secret = secret.encode()
+        self._endpoint = endpoint
+        self._key = keys.api_key
+        self._secret = keys.api_secret.encode()
         self._clock = clock
         self._timeout_s = timeout_s
         self._offset_ms = 0
         self._connection: http.client.HTTPConnection | None = None
 
     def __repr__(self) -> str:
-        return f"VenueClient({self._host}:{self._port})"
+        return f"VenueClient({self._endpoint.authority})"
 
     def ping(self) -> None:
         """Return if the venue answers."""
@@ -93,21 +95,11 @@ class VenueClient:
 
     def trades(self, symbol: str, since_ms: int) -> list[dict[str, Any]]:
         """Return every fill of a symbol since a time, the oldest first."""
-        found = self.ask("/fapi/v1/userTrades", symbol=symbol, startTime=since_ms, limit=PAGE)
-        rows, page = list(found), found
-        while len(page) == PAGE:
-            page = self.ask("/fapi/v1/userTrades", symbol=symbol, fromId=int(rows[-1]["id"]) + 1, limit=PAGE)
-            rows += page
-        return rows
+        return self._pages("/fapi/v1/userTrades", symbol, since_ms, "id", "fromId")
 
     def orders(self, symbol: str, since_ms: int) -> list[dict[str, Any]]:
         """Return every order of a symbol that was made since a time, the oldest first."""
-        found = self.ask("/fapi/v1/allOrders", symbol=symbol, startTime=since_ms, limit=PAGE)
-        rows, page = list(found), found
-        while len(page) == PAGE:
-            page = self.ask("/fapi/v1/allOrders", symbol=symbol, orderId=int(rows[-1]["orderId"]) + 1, limit=PAGE)
-            rows += page
-        return rows
+        return self._pages("/fapi/v1/allOrders", symbol, since_ms, "orderId", "orderId")
 
     def order(self, symbol: str, order_id: int) -> dict[str, Any]:
         """Return one order by the venue's id."""
@@ -169,6 +161,16 @@ class VenueClient:
         self.close()
         return self._send(method, path, words, is_signed=True)
 
+    def _pages(self, path: str, symbol: str, since_ms: int, name: str, following: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        first: dict[str, Any] = {"startTime": since_ms}
+        while True:
+            page = self.ask(path, symbol=symbol, limit=PAGE, **first)
+            rows += page
+            if len(page) < PAGE:
+                return rows
+            first = {following: int(rows[-1][name]) + 1}
+
     def _set_clock(self) -> None:
         theirs = int(self._send("GET", "/fapi/v1/time", {}, is_signed=False)["serverTime"])
         self._offset_ms = theirs - self._clock.now_ns() // 1_000_000
@@ -203,16 +205,13 @@ class VenueClient:
             return response.status, response.read(BODY_BYTES_MAX)
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise VenueUnreachable(f"{method} {path} at {self._host}:{self._port}: {type(error).__name__}") from None
+            raise VenueUnreachable(f"{method} {path} at {self._endpoint.authority}: {type(error).__name__}") from None
 
     def _connected(self) -> http.client.HTTPConnection:
         if self._connection is None:
-            connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
+            connection = http.client.HTTPConnection(self._endpoint.host, self._endpoint.port, timeout=self._timeout_s)
             connection.connect()
             assert isinstance(connection.sock, socket.socket)
-            peer = str(connection.sock.getpeername()[0])
-            if not is_loopback(peer):
-                connection.close()
-                raise RefusedError(f"connected to {peer}, but paper sends keys and orders to this machine only")
+            require_loopback(str(connection.sock.getpeername()[0]))
             self._connection = connection
         return self._connection

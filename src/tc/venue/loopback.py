@@ -4,36 +4,14 @@ from __future__ import annotations
 
 import http.client
 import socket
-from dataclasses import dataclass
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from tc.errors import InputError, RefusedError
+from tc.model.endpoint import LoopbackEndpoint, is_loopback
 
 TIMEOUT_S = 5.0
 PING = "/fapi/v1/ping"
 _FIRST_REDIRECT, _FIRST_ERROR = 300, 400
-
-
-@dataclass(frozen=True)
-class LoopbackEndpoint:
-    """A literal address of this machine and a port."""
-
-    host: str
-    port: int
-
-    @property
-    def http(self) -> str:
-        """Base URL of requests."""
-        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether `host` is a literal address of this machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def resolve_loopback(endpoint: str) -> LoopbackEndpoint:

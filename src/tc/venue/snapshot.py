@@ -16,10 +16,11 @@ _BOOKED_WITH_FILLS = frozenset({"COMMISSION", "REALIZED_PNL"})
 
 
 def take_snapshot(
-    client: VenueClient, symbols: Sequence[str], since_ms: int, clock: Clock = SYSTEM_CLOCK
+    client: VenueClient, symbols: Sequence[str], since_ms: int, clock: Clock = SYSTEM_CLOCK, *, has_income: bool
 ) -> dict[str, Any]:
-    """Return wallet, positions and working orders as of now, fills and other income since `since_ms`.
+    """Return wallet, positions and working orders as of now, and fills since `since_ms`.
 
+    With `has_income` also funding and transfers since then: the dearest of the venue's answers by far.
     `is_still` is False where something traded during every reading: the parts may then be of different moments.
     """
     before: dict[str, Any] = {}
@@ -46,7 +47,7 @@ def take_snapshot(
                 "amount": row["income"],
                 "ts_event": int(row["time"]) * 1_000_000,
             }
-            for row in client.income(since_ms)
+            for row in (client.income(since_ms) if has_income else ())
             if row["incomeType"] not in _BOOKED_WITH_FILLS
         ],
     }

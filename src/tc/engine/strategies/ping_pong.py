@@ -41,14 +41,6 @@ class PingPong(Strategy):
         self.instrument = self.cache.instrument(self.config.instrument_id)
         self.subscribe_bars(self.config.bar_type)
 
-    def on_save(self) -> dict[str, bytes]:
-        """Keep where in the round it is."""
-        return {"step": str(self.step).encode()}
-
-    def on_load(self, state: dict[str, bytes]) -> None:
-        """Go on from there."""
-        self.step = int(state.get("step", b"0"))
-
     def on_bar(self, bar: Bar) -> None:
         """Take the next step of the round."""
         steps = (self._enter, self._protect, self._move, self._make, self._take, self._close)
