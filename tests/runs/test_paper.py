@@ -197,6 +197,19 @@ def test_what_a_human_does_on_the_account_stands_the_instrument_down_and_is_left
         assert (code, facts["reconciliation"]) == (0, "matched"), words
         stood_down = [e.payload() for e in read_entries(first.run.file(JOURNAL)) if e.type == "StoodDown"]
         assert stood_down[0]["instrument_id"] == "BTCUSDT-PERP.BINANCE"
-        assert venue.truth()["positions"]["BTCUSDT"]["quantity"] == "-0.005"
-        code, words = second.refused()
-        assert (code, "a new run starts flat" in words) == (3, True)
+        states = [e.payload() for e in read_entries(first.run.file(JOURNAL)) if e.type == "EngineStateRecorded"]
+        held = {row["strategy_id"]: row["signed_qty"] for row in states[-1]["positions"]}
+        assert held["EXTERNAL"] == "-0.005"  # nobody sent anything to close it
+
+
+def test_a_new_run_on_an_account_that_holds_something_is_refused(tmp_path: Path) -> None:
+    """What somebody left on an account belongs to no strategy of a new run: exit 3, and what it is is named."""
+    with VenueProcess(tmp_path / "venue", bars=50) as venue:
+        venue.order("alpha", quantity="0.010")
+        paper = Paper(tmp_path, "8s")
+        paper.environment |= {"PAPER_KEY": "alpha-key-canary", "PAPER_SECRET": "alpha-secret-canary"}
+        paper.use(f"http://127.0.0.1:{venue.port}")
+        code, words = paper.refused()
+
+    assert (code, "holds 0.010 BTCUSDT" in words) == (3, True), words
+    assert not paper.run.path.exists()

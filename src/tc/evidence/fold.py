@@ -17,6 +17,7 @@ from tc.durable import Entry
 from tc.evidence.account import FoldedAccount
 from tc.evidence.book import FoldedBook
 from tc.evidence.gate_record import CHANGES, GATE_TYPES, HALTS, GateRecord
+from tc.evidence.netted import NettedWallet
 from tc.evidence.order_state import CLOSED, WORKING, OrderState
 from tc.evidence.position import Contract, Fill, FoldedPosition, RoundTrip
 
@@ -65,7 +66,8 @@ class Fold:
     or that are no order's. `denials` counts the gate's denials by code; `orders_left_out` are denied orders that the
     journal gives as a number only. `ts_last` is the engine's time (ns) at the last entry that was used,
     `has_commands` tells a full journal from one of orders alone. Of a paper run, `venue_state` is the last snapshot of
-    the venue's books, `incomes` are funding and transfers, and `starts` counts the starts of its node.
+    the venue's books, `incomes` are funding and transfers, `netted` is the
+    wallet as its venue books it, and `starts` counts the starts of its node.
     """
 
     venue: dict[str, Any] = field(default_factory=dict)
@@ -88,6 +90,7 @@ class Fold:
     engine_state: dict[str, Any] | None = None
     venue_state: dict[str, Any] | None = None
     incomes: list[dict[str, Any]] = field(default_factory=list)
+    netted: NettedWallet = field(default_factory=NettedWallet)
     starts: int = 0
 
     @property
@@ -293,6 +296,8 @@ def _on_filled(fold: Fold, data: dict[str, Any]) -> None:
         order.fill(quantity)
         setup, is_reduce_only = order.setup, order.is_reduce_only
     contract = fold.instruments[fill.instrument_id]
+    if fold.is_live:
+        fold.netted.take(fill, contract)
     fold.book.add(fill, contract, data["trader_id"], setup, is_reduce_only=is_reduce_only)
 
 

@@ -14,8 +14,6 @@ from typing import Any
 from tc.evidence.fold import Fold
 
 ZERO = Decimal(0)
-UNIT = Decimal("1e-8")
-"""The venue's smallest unit of money; what is rounded to it costs at most half of it a fill."""
 GRACE_NS = 3_000_000_000
 NOT_ASKED = "-"
 
@@ -143,12 +141,12 @@ def _fills(venue: Mapping[str, Any], journal: Fold) -> Iterator[Comparison]:
 
 
 def _balances(venue: Mapping[str, Any], engine: EngineView, journal: Fold) -> Iterator[Comparison]:
-    bound = UNIT / 2 * (len(journal.fills) + 1)
     for currency in sorted({*journal.balances, *venue["wallet"]}):
         theirs = Decimal(venue["wallet"].get(currency, ZERO))
         mine = engine.wallet.get(currency)
-        written = journal.account.exact.get(currency, ZERO)
-        is_matched = abs(theirs - written) <= bound and mine is not None and abs(theirs - mine) <= bound
+        written = journal.starting_balances.get(currency, ZERO) + journal.netted.changes.get(currency, ZERO)
+        written += sum((Decimal(one["amount"]) for one in journal.incomes if one["currency"] == currency), ZERO)
+        is_matched = theirs == written == mine
         said = NOT_ASKED if mine is None else _plain(mine)
         yield Comparison("balance", f"wallet {currency}", "", _plain(theirs), said, _plain(written), is_matched)
 
