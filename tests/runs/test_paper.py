@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -18,12 +19,12 @@ from support.market import GENERATED, made_up_bars
 from support.venue_process import VenueProcess, until
 from tc.data.dataset_store import DatasetStore
 from tc.durable import read_entries
-from tc.errors import InputError
-from tc.runs.verify import verify_run
+from tc.runs.verify import Verification, verify_run
 from tc.store.roots import Roots
-from tc.store.run_directory import JOURNAL, RunDirectory
+from tc.store.run_directory import INPUTS, JOURNAL, RunDirectory
 
 DEMO = Path(__file__).parents[2] / "runspecs" / "paper-demo.yaml"
+STRATEGIES = Path(__file__).parents[1] / "support" / "strategies"
 DEADLINE_S = 120
 CANARY = "canary-of-the-key"
 
@@ -34,6 +35,7 @@ class Paper:
     def __init__(self, folder: Path, duration: str, run_id: str = "paper") -> None:
         self.roots = Roots(folder / "artifacts", folder / "runtime")
         self.run = RunDirectory(self.roots, run_id)
+        folder.mkdir(exist_ok=True)
         table = made_up_bars(2_000)
         store = DatasetStore(self.roots.runtime)
         store.save("demo-btc-1m", table, price_precision=1, volume="base", synthetic=True, source=GENERATED)
@@ -62,6 +64,16 @@ class Paper:
         text = text.replace("price_increment: 0.1\n", "price_increment: 0.10\n")
         text = text.replace("{api_key_env: PAPER_KEY, api_secret_env: PAPER_SECRET}", f"{{{keys}}}")
         self.spec.write_text(text.replace("  leverage: 10", f"  leverage: 10\n  endpoint: {endpoint}"))
+
+    def trade(self, source: str, config: str, speed: int) -> None:
+        """Trade another strategy, at another speed."""
+        text = self.spec.read_text().replace("tc.engine.strategies.ping_pong:PingPong", f"{STRATEGIES}/{source}")
+        text = text.replace('trade_size: "0.010"', f'trade_size: "0.010"\n      {config}')
+        self.spec.write_text(text.replace("speed: 300", f"speed: {speed}"))
+
+    def verified(self) -> Verification:
+        """Verify it in full."""
+        return verify_run(self.roots, self.run.run_id)
 
     def refused(self) -> tuple[int, str]:
         """Run it to its refusal; return exit code and words."""
@@ -92,6 +104,11 @@ def paper(tmp_path: Path) -> Paper:
     return Paper(tmp_path, "8s")
 
 
+def saved_count(path: Path) -> int:
+    """Return what the strategy had counted when it was saved."""
+    return int(base64.b64decode(json.loads(path.read_bytes())["strategies"]["ping-pong"]["n"]))
+
+
 def ended(process: subprocess.Popen[str]) -> tuple[int, Any, str]:
     """Wait until it ends; return exit code, facts and words."""
     out, words = process.communicate(timeout=DEADLINE_S)
@@ -109,9 +126,9 @@ def test_a_paper_run_trades_over_real_sockets_and_venue_engine_and_journal_agree
     assert {"position", "order", "fill", "balance"} <= {check["break_class"] for check in checks}
     assert all(CANARY.encode() not in data for _, data in paper.texts())
     assert CANARY not in words
-    assert verify_run(paper.roots, "paper", repeat=False).is_equal
-    with pytest.raises(InputError, match="--files-only"):
-        verify_run(paper.roots, "paper")
+    verified = paper.verified()
+    assert verified.is_equal, verified.difference
+    assert verified.decisions >= 8
 
 
 def test_a_node_that_is_killed_goes_on_where_it_was_and_loses_nothing(paper: Paper) -> None:
@@ -124,6 +141,52 @@ def test_a_node_that_is_killed_goes_on_where_it_was_and_loses_nothing(paper: Pap
     assert (code, facts["status"], facts["reconciliation"]) == (0, "completed", "matched"), words
     assert paper.counts()["NodeStarted"] == 2
     assert "is started again (2)" in words
+    verified = paper.verified()  # both starts, the second from what the first left
+    assert verified.is_equal, verified.difference
+
+
+def test_decisions_at_timers_on_denials_and_on_history_are_replayed_and_state_is_kept(tmp_path: Path) -> None:
+    """What a strategy decides at timers, by its clock, on a denial, on past bars is repeated; its state is sealed."""
+    for mode, speed in (("timer", 1), ("history", 300)):
+        paper = Paper(tmp_path / mode, "5s", mode)
+        paper.trade("odd.py:Odd", f"mode: {mode}", speed)
+        code, facts, words = ended(paper.start())
+        verified = paper.verified()
+
+        assert (code, facts["status"]) == (0, "completed"), words
+        assert verified.is_equal, verified.difference
+        assert verified.decisions >= 5
+        kinds = {entry.type for entry in read_entries(paper.run.file(INPUTS))}
+        assert kinds >= ({"TimerFired"} if mode == "timer" else {"HistoryReceived", "RequestAnswered"})
+        assert json.loads(paper.run.file("state/strategies.json").read_bytes())["strategies"]["ping-pong"]
+
+
+def test_decisions_that_come_of_chance_are_not_repeated_and_the_first_is_shown(tmp_path: Path) -> None:
+    """A strategy that throws dice of its own decides otherwise in a replay: verify says no, and where."""
+    paper = Paper(tmp_path, "5s")
+    paper.trade("odd.py:Odd", "mode: random", 300)
+    ended(paper.start())
+    verified = paper.verified()
+
+    assert not verified.is_equal
+    assert "start 1 of the node, input" in str(verified.difference)
+
+
+def test_a_strategy_that_is_started_again_gets_the_state_it_saved(tmp_path: Path) -> None:
+    """After a SIGKILL the strategy goes on counting where its saved state was, not at nothing."""
+    paper = Paper(tmp_path, "9s")
+    paper.trade("odd.py:Odd", "mode: quiet", 300)
+    process = paper.start()
+    kept = paper.run.scratch / "strategies.json"
+    until(lambda: kept.exists() and saved_count(kept) >= 3, "no state was saved")
+    before = saved_count(kept)
+    os.kill(paper.run.metadata()["pid"], signal.SIGKILL)
+    ended(process)
+
+    loaded = [entry.payload() for entry in read_entries(paper.run.file(INPUTS)) if entry.type == "StateLoaded"]
+    assert int(base64.b64decode(loaded[0]["state"]["n"])) >= before
+    assert saved_count(paper.run.file("state/strategies.json")) > before
+    assert paper.verified().is_equal
 
 
 def test_a_run_that_is_asked_to_stop_ends_flat_and_sealed(tmp_path: Path) -> None:

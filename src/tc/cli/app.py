@@ -22,7 +22,7 @@ _BRANCHES = {
     "venue": "tc.cli.venue",
     "doctor": "tc.cli.doctor",
 }
-_HIDDEN = {"node": "tc.cli.node"}
+_HIDDEN = {"node": "tc.cli.node", "replay": "tc.cli.replay"}
 
 
 def build_app(arguments: list[str]) -> typer.Typer:

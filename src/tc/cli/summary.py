@@ -50,8 +50,7 @@ def _rows(result: RunResult) -> list[tuple[str, str]]:
     rows.append(("result", str(result.metadata["result_digest"])))
     report = REPORT_HTML if result.run.file(REPORT_HTML).exists() else REPORT_MARKDOWN
     rows.append(("report", str(result.run.file(report))))
-    how = " --files-only" if result.metadata["mode"] == "paper" else ""
-    rows.append(("verify", f"tc verify {result.run_id}{how}"))
+    rows.append(("verify", f"tc verify {result.run_id}"))
     return rows
 
 

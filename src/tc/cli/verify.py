@@ -26,7 +26,7 @@ def verify(
     artifacts_root: ArtifactsRoot = None,
     runtime_root: RuntimeRoot = None,
 ) -> None:
-    """Prove a sealed run: files intact, inputs unchanged, and a fresh process repeats it bit for bit."""
+    """Prove a sealed run: files intact, inputs unchanged, and a fresh process repeats it: result or decisions."""
     from tc.runs.verify import verify_run
 
     roots = Roots.of(artifacts_root, runtime_root)
@@ -52,6 +52,13 @@ def _lines(found: Verification) -> list[str]:
         ]
     if not found.is_repeated:
         return [f"{found.run_id}: files intact, inputs unchanged (not run again)"]
+    if found.decisions is not None:
+        if found.is_equal:
+            return [f"{found.run_id}: verified, all {found.decisions:,} decisions replayed the same in fresh processes"]
+        return [
+            f"{found.run_id}: the strategies decided otherwise after {found.decisions:,} equal decisions:",
+            f"  {found.difference}",
+        ]
     if found.is_equal:
         return [f"{found.run_id}: verified, bit for bit equal in a fresh process: {found.result_sealed}"]
     return [

@@ -22,6 +22,7 @@ from tc.durable import Entry, Journal
 from tc.engine.endpoint import Endpoints
 from tc.engine.gate_rules import GateRules
 from tc.engine.gate_setup import GateParts, attach_gate, build_gate
+from tc.engine.input_tap import ATTEMPT, ENDED, InputTap
 from tc.engine.instrument import build_instrument, describe_instrument
 from tc.engine.live_client import LiveHooks
 from tc.engine.live_config import build_node
@@ -31,6 +32,7 @@ from tc.engine.live_http import LoopbackHttp
 from tc.engine.live_look import Looker
 from tc.engine.live_restore import restore_cache
 from tc.engine.live_sink import LiveSink
+from tc.engine.live_state import StateKeeper, has_state
 from tc.engine.progress import Progress
 from tc.engine.recorder import PRIORITY, Recorder
 from tc.engine.simulated_venue import describe_venue
@@ -46,6 +48,7 @@ POLL_S = 0.02
 START_S = 25.0  # three waits of the engine for ten, ten and five seconds; then it would run on without strategies
 STOP_S = 10.0
 EXTERNAL = "EXTERNAL"
+RAISED = "StrategyRaised"
 
 End = Literal["data_ended", "duration", "stopped", "shut_down", "failed", "refused"]
 
@@ -54,7 +57,8 @@ End = Literal["data_ended", "duration", "stopped", "shut_down", "failed", "refus
 class LiveSetting:
     """What a node is started with; `attempt` counts the run's starts, `is_closing` lets it only settle what is open.
 
-    `duration_s` is what is left of it; `bars_total` is None where nobody knows how many bars will come.
+    `duration_s` is what is left of it; `bars_total` is None where nobody knows how many bars will come; `saved_state`
+    is what strategies saved in an earlier start.
     """
 
     spec: RunSpec
@@ -66,6 +70,7 @@ class LiveSetting:
     duration_s: float | None
     bars_total: int | None
     is_closing: bool = False
+    saved_state: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,8 @@ class LiveControls:
     """How the outside watches, stops and supplies a node.
 
     `look` asks the venue for its books at a moment, with income or without, blocking. `open_ledgers` opens those
-    of the account under the gate's rules, given the wallet. `earlier` reads the journal's entries of earlier starts.
+    of the account under the gate's rules, given the wallet. `earlier` reads the journal's entries of earlier starts,
+    `save_state` writes what strategies want kept.
     """
 
     on_progress: Callable[[Progress], None]
@@ -84,6 +90,7 @@ class LiveControls:
     look: Callable[[str, bool], dict[str, Any]]
     open_ledgers: Callable[[GateRules, dict[str, str]], dict[str, PositionLedger]]
     earlier: Callable[[], Iterable[Entry]]
+    save_state: Callable[[bytes], None]
     attribution: dict[str, Any]
     clock: Clock = SYSTEM_CLOCK
 
@@ -103,23 +110,27 @@ class LiveOutcome:
     state: dict[str, bytes]
 
 
-def run_live(setting: LiveSetting, journal: Journal, controls: LiveControls) -> LiveOutcome:
+def run_live(setting: LiveSetting, journal: Journal, inputs: Journal, controls: LiveControls) -> LiveOutcome:
     """Run a node to its end and return how it ended; everything that happened is in `journal` then.
+
+    What reached the strategies is in `inputs`.
 
     Raises:
         StorageError: the journal or the ledger failed; nothing was sent that is not recorded.
         RefusedError: the endpoint is not on this machine.
     """
-    return asyncio.run(LiveRun(setting, journal, controls).run())
+    return asyncio.run(LiveRun(setting, journal, inputs, controls).run())
 
 
 class LiveRun:
     """One start of a node."""
 
-    def __init__(self, setting: LiveSetting, journal: Journal, controls: LiveControls) -> None:
+    def __init__(self, setting: LiveSetting, journal: Journal, inputs: Journal, controls: LiveControls) -> None:
         self._setting = setting
         self._spec = setting.spec
         self._journal = journal
+        self._inputs = inputs
+        self._state = StateKeeper(setting.strategies, controls.save_state)
         self._controls = controls
         self._clock = controls.clock
         self._faults: dict[str, TcError] = {}
@@ -154,7 +165,7 @@ class LiveRun:
         self._controls.take_signals()
         self._kernel = kernel = self._node.kernel
         self._fold = Fold()
-        self._sink = LiveSink(self._journal, self._on_storage_fault, self._fold_entry)
+        self._sink = LiveSink(self._journal, self._on_storage_fault, self._fold_entry, self._inputs)
         self._recorder = Recorder(
             self._sink, kernel.clock, full=spec.observability.journal == "full", batch=1,
             on_fault=lambda: None, attribution=self._controls.attribution, order_of=kernel.cache.order,
@@ -170,8 +181,11 @@ class LiveRun:
         self._recorder.orders_known.update(order.client_order_id.value for order in kernel.cache.orders())
         facts = {"attempt": setting.attempt, "pid": os.getpid(), "endpoint": setting.endpoint.http}
         self._recorder.record("NodeStarted", facts)
+        self._tap = InputTap(self._inputs, self._clock.now_ns, kernel.cache.order, self._sink.flush_soon)
+        self._tap.orders_known.update(self._recorder.orders_known)
+        self._tap.note(ATTEMPT, {"attempt": setting.attempt})
         for loaded in setting.strategies:
-            contain(loaded.strategy, loaded.spec.id, self._on_strategy_fault)
+            contain(loaded.strategy, loaded.spec.id, self._on_strategy_fault, self._tap)
             self._node.trader.add_strategy(loaded.strategy)
         self._node.build()
         self._opening = self._controls.look("start", False)
@@ -201,6 +215,9 @@ class LiveRun:
         for fill in fills:  # the ledger may have missed the last: the node died between the two
             self._gate.books.catch_up(fill, kernel.clock.timestamp_ns())
         attach_gate(self._gate, self._endpoints, spec)
+        self._tap.granted = self._gate.gate.grants
+        self._tap.attach(kernel, self._endpoints)
+        self._state.load(self._setting.saved_state, self._tap)
         kernel.msgbus.subscribe(f"events.order.{EXTERNAL}", self._on_external, PRIORITY - 2)
         for feed in spec.data:
             kernel.msgbus.subscribe(f"data.bars.{feed.bar_type}", self._on_bar, PRIORITY)
@@ -254,6 +271,7 @@ class LiveRun:
             if self._controls.is_orphan():
                 self._gate.watch.stand_down("the supervisor is gone", by="node")
             self._refuse_timers()
+            self._state.keep(now_ns)
             if now_ns - shown_ns > 1e8:
                 shown_ns = now_ns
                 total = setting.bars_total or 0
@@ -294,15 +312,19 @@ class LiveRun:
         state = engine_state(self._kernel, self._spec.venue.id, self._recorder.counts, self._gate.ledger_check())
         self._recorder.record("EngineStateRecorded", state)
         self._recorder.drain()
+        self._tap.note(ENDED, {"attempt": self._setting.attempt})
         flush_logger()
 
     def _outcome(self, end: End, reason: str, left: Holdings) -> LiveOutcome:
         fault = next(iter(self._faults.values()), None)
+        state, kept = self._gate.state_documents(), self._state.document()
+        if has_state(kept):
+            state["strategies.json"] = kept
         if fault is not None and end not in ("failed", "refused"):
             end, reason = "failed", f"{fault}; the others went on, and the run {reason}"
         return LiveOutcome(
             end, reason, self._bars, self._setting.bars_total, dict(self._recorder.counts), fault, left,
-            self._is_confirmed, self._gate.state_documents(),
+            self._is_confirmed, state,
         )  # fmt: skip
 
     def _fold_entry(self, entry_type: str, ts: int, data: bytes) -> None:
@@ -321,7 +343,9 @@ class LiveRun:
         if strategy_id in self._faults:
             return
         self._faults[strategy_id] = fault
-        self._recorder.record("StrategyRaised", {"strategy_id": strategy_id, "message": str(fault)})
+        said = {"strategy_id": strategy_id, "message": str(fault)}
+        self._recorder.record(RAISED, said)
+        self._tap.note(RAISED, dict(said))
         self._gate.watch.stand_down(str(fault), by="containment", strategy_id=strategy_id)
         asyncio.get_running_loop().call_soon(self._contain, strategy)
 

@@ -17,7 +17,8 @@ from tc.errors import StorageError
 class LiveSink:
     """Takes the recorder's entries into a journal; `on_fault` is called once where the journal fails.
 
-    `on_entry` sees every entry as it is added.
+    `on_entry` sees every entry as it is added. `inputs` is flushed before the journal: nothing is in the journal whose
+    causes are not in there.
     """
 
     def __init__(
@@ -25,8 +26,10 @@ class LiveSink:
         journal: Journal,
         on_fault: Callable[[StorageError], None],
         on_entry: Callable[[str, int, bytes], None] | None = None,
+        inputs: Journal | None = None,
     ) -> None:
         self._journal = journal
+        self._inputs = inputs
         self._loop = asyncio.get_running_loop()
         self._on_fault = on_fault
         self._on_entry = on_entry
@@ -39,12 +42,16 @@ class LiveSink:
     def add(self, entry_type: str, ts: int, data: bytes) -> int:
         """Add an entry and return its seq; it is in the file after this turn of the loop."""
         seq = self._journal.add(entry_type, ts, data)
-        if not self._is_flush_due:
-            self._is_flush_due = True
-            self._loop.call_soon(self._flush)
+        self.flush_soon()
         if self._on_entry is not None:
             self._on_entry(entry_type, ts, data)
         return seq
+
+    def flush_soon(self) -> None:
+        """Let what was added reach the files after this turn of the loop."""
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            self._loop.call_soon(self._flush)
 
     async def synced(self) -> None:
         """Return when everything that was added before is on disk.
@@ -66,6 +73,7 @@ class LiveSink:
         self._pool.shutdown(wait=True)
 
     def _sync(self) -> int:
+        # Inputs are not synced: after a power cut the last decisions may lack their causes, and the replay says so.
         return self._journal.sync().seq
 
     def _on_synced(self, done: asyncio.Future[int]) -> None:
@@ -79,6 +87,8 @@ class LiveSink:
     def _flush(self) -> None:
         self._is_flush_due = False
         try:
+            if self._inputs is not None:
+                self._inputs.flush()
             self._journal.flush()
         except StorageError as error:
             self._fail(error)

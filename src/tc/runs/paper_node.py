@@ -10,11 +10,12 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tc.clock import SYSTEM_CLOCK, Clock, iso_utc, parse_utc_ns
-from tc.durable import Journal, make_directory, read_entries, tail_entries, write_artifact
+from tc.durable import Journal, make_directory, read_artifact, read_entries, tail_entries, write_artifact
 from tc.engine.gate_rules import GateRules
 from tc.engine.live import LiveControls, LiveOutcome, LiveSetting, run_live
 from tc.engine.progress import Progress
@@ -30,12 +31,13 @@ from tc.store.account_lock import lock_account
 from tc.store.ledger import PositionLedger
 from tc.store.ledger_directory import LedgerDirectory
 from tc.store.ledger_storage import ORDER_PATH_TIMEOUT_S
-from tc.store.run_directory import JOURNAL, METRICS, encode_document
+from tc.store.run_directory import INPUTS, JOURNAL, METRICS, encode_document
 from tc.store.run_store import RunStore, RunWriter
 from tc.venue.client import VenueClient
 from tc.venue.snapshot import take_snapshot
 
 CURRENCY = "USDT"
+STRATEGY_STATE = "strategies.json"
 Say = Callable[[dict[str, Any]], None]
 
 
@@ -85,14 +87,16 @@ class _Node:
         order, writer = self._order, self._writer
         make_directory(writer.directory.scratch)
         self._say({"event": "created", "run_id": writer.directory.run_id, "directory": str(writer.directory.path)})
-        journal = self._journal()
+        journal, received = self._journal(), self._inputs_journal()
         last = next(iter(tail_entries(journal.path, 1)), None)
         recorded = recorded_ending(last)
         if recorded is not None:  # only the sealing was interrupted
+            received.close()
             return seal_run(writer, journal, recorded, self._spec, [], self._clock)
         try:
-            outcome = run_live(self._setting(), journal, self._controls())
+            outcome = run_live(self._setting(), journal, received, self._controls())
             self._stop.finish()
+            received.close()
             if not outcome.is_confirmed:
                 journal.sync()
                 self._say({"event": "open", "reason": outcome.reason})
@@ -110,6 +114,15 @@ class _Node:
         journal.append("RunStarted", self._clock.now_ns(), run_started(self._writer.metadata))
         return journal
 
+    def _inputs_journal(self) -> Journal:
+        path = self._writer.directory.file(INPUTS)
+        return Journal.open(path) if path.exists() else Journal.create(path)
+
+    def _saved_state(self) -> bytes | None:
+        with suppress(NotFound):
+            return read_artifact(self._writer.directory.scratch / STRATEGY_STATE)
+        return None
+
     def _setting(self) -> LiveSetting:
         order = self._order
         return LiveSetting(
@@ -122,6 +135,7 @@ class _Node:
             duration_s=self._time_left_s(),
             bars_total=self._bars_total(),
             is_closing=order.is_closing,
+            saved_state=self._saved_state() if order.attempt > 1 else None,
         )
 
     def _time_left_s(self) -> float | None:
@@ -146,6 +160,7 @@ class _Node:
             look=self._look,
             open_ledgers=self._open_ledgers,
             earlier=lambda: read_entries(self._writer.directory.file(JOURNAL)),
+            save_state=partial(write_artifact, self._writer.directory.scratch / STRATEGY_STATE),
             attribution=attribution(self._writer.metadata),
             clock=self._clock,
         )

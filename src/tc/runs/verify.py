@@ -17,8 +17,9 @@ from tc.evidence.result_digest import CanonicalEntry, first_difference
 from tc.model.difference import diff
 from tc.model.reading import read_run_spec
 from tc.runs.identity import code_identity, interpreter_identity, wheel_identity
+from tc.runs.replay import replay_run
 from tc.store.roots import Roots
-from tc.store.run_directory import JOURNAL, RUN_SPEC, RunDirectory
+from tc.store.run_directory import INPUTS, JOURNAL, RUN_SPEC, RunDirectory
 from tc.store.run_store import RunStore
 from tc.supervise.process import run_tc
 
@@ -27,7 +28,10 @@ _TEXT_SHOWN_MAX = 600
 
 @dataclass(frozen=True)
 class Verification:
-    """What a verification found; `is_equal` only if nothing at all differed."""
+    """What a verification found; `is_equal` only if nothing at all differed.
+
+    `decisions` counts those of a paper run that were replayed.
+    """
 
     run_id: str
     findings: list[Finding] = field(default_factory=list)
@@ -36,12 +40,15 @@ class Verification:
     result_repeated: str | None = None
     difference: str | None = None
     is_repeated: bool = False
+    decisions: int | None = None
 
     @property
     def is_equal(self) -> bool:
         """Whether files, inputs and (where it was repeated) the result are the same."""
         if self.findings or self.inputs_differing:
             return False
+        if self.decisions is not None:
+            return self.difference is None
         return not self.is_repeated or self.result_sealed == self.result_repeated
 
 
@@ -50,6 +57,7 @@ def verify_run(
 ) -> Verification:
     """Return whether the run holds: files against the manifest, inputs against metadata, result against a repetition.
 
+    A paper run cannot be run again: its strategies are given what reached them then, and must decide the same.
     `spec_path` holds another spec file against the run's; `base` is the folder of the strategies' relative paths where
     it has moved. Raises InputError for a run that was never sealed.
     """
@@ -65,10 +73,12 @@ def verify_run(
     if differing or not repeat:
         return Verification(run_id, inputs_differing=differing, result_sealed=metadata["result_digest"])
     if metadata["mode"] == "paper":
-        raise InputError(
-            f"run {run_id} was on paper, which cannot be run again, and its decisions are not replayed in this "
-            "version; --files-only verifies its files and inputs"
-        )
+        if not run.file(INPUTS).is_file():
+            raise InputError(
+                f"run {run_id} was on paper and has no {INPUTS} to replay; --files-only verifies its files and inputs"
+            )
+        decisions, difference = replay_run(run, folder)
+        return Verification(run_id, is_repeated=True, decisions=decisions, difference=difference)
     if metadata["result_digest"] is None:
         raise InputError(f"run {run_id} ended before it had a result; only its files and inputs can be verified")
     return _repeat(run, metadata, folder)

@@ -14,6 +14,7 @@ from tc.store.roots import Roots
 RUN_SPEC = "run_spec.yaml"
 METADATA = "metadata.json"
 JOURNAL = "journal.jsonl"
+INPUTS = "inputs.jsonl"
 METRICS = "metrics.json"
 REPORT_MARKDOWN = "report.md"
 REPORT_HTML = "report.html"
