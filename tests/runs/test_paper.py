@@ -19,6 +19,7 @@ from support.market import GENERATED, made_up_bars
 from support.venue_process import VenueProcess, until
 from tc.data.dataset_store import DatasetStore
 from tc.durable import read_entries
+from tc.runs.reconcile import reconcile_run
 from tc.runs.verify import Verification, verify_run
 from tc.store.roots import Roots
 from tc.store.run_directory import INPUTS, JOURNAL, RunDirectory
@@ -124,6 +125,8 @@ def test_a_paper_run_trades_over_real_sockets_and_venue_engine_and_journal_agree
     assert facts["metrics"]["fills"] >= 4
     checks = json.loads(paper.run.file("reconciliation_result.json").read_bytes())["checks"]
     assert {"position", "order", "fill", "balance"} <= {check["break_class"] for check in checks}
+    assert paper.run.document("connectivity_readiness.json")["state"] == "configured"
+    assert paper.run.document("connectivity_probe.json")["found"] == "reachable"
     assert all(CANARY.encode() not in data for _, data in paper.texts())
     assert CANARY not in words
     verified = paper.verified()
@@ -194,12 +197,32 @@ def test_a_run_that_is_asked_to_stop_ends_flat_and_sealed(tmp_path: Path) -> Non
     paper = Paper(tmp_path, "10m")
     process = paper.start()
     paper.until_entries(60)
+    now = reconcile_run(paper.roots, "paper")
     process.send_signal(signal.SIGTERM)
     code, facts, words = ended(process)
 
     assert (code, facts["status"], facts["reconciliation"]) == (0, "interrupted", "matched"), words
+    assert (now.document["moment"], now.is_matched, now.breaks) == ("on_demand", True, [])
+    assert {check["break_class"] for check in now.document["checks"]} >= {"position", "order", "fill", "balance"}
+    assert now.path.is_relative_to(paper.roots.evidence)
+    assert reconcile_run(paper.roots, "paper").document["moment"] == "sealed"
     venue = [e.payload() for e in read_entries(paper.run.file(JOURNAL)) if e.type == "VenueStateRecorded"][-1]
     assert (venue["positions"], venue["orders"]) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"), [("timer", "set a timer"), ("gtd", "good till a date"), ("internal", "5-MINUTE-LAST-INTERNAL")]
+)
+def test_what_runs_on_real_time_is_refused_on_faster_bars(tmp_path: Path, mode: str, said: str) -> None:
+    """Timers, GTD orders and internal bars at another speed than 1 end the run with exit 3, and nothing was traded."""
+    paper = Paper(tmp_path, "20s")
+    paper.trade("odd.py:Odd", f"mode: {mode}", 300)
+    code, facts, words = ended(paper.start())
+
+    assert (code, facts["status"]) == (3, "safety_blocked"), words
+    assert said in facts["reason"]
+    assert "speed: 1" in facts["reason"]
+    assert "OrderFilled" not in paper.counts()
 
 
 def test_a_venue_elsewhere_is_refused_before_anything_is_sent(paper: Paper) -> None:

@@ -20,6 +20,8 @@ _BRANCHES = {
     "data": "tc.cli.data",
     "spec": "tc.cli.spec",
     "venue": "tc.cli.venue",
+    "reconcile": "tc.cli.reconcile",
+    "connectivity": "tc.cli.connectivity",
     "doctor": "tc.cli.doctor",
 }
 _HIDDEN = {"node": "tc.cli.node", "replay": "tc.cli.replay"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from contextlib import redirect_stdout
 from typing import Any
@@ -20,6 +21,7 @@ def node() -> None:
         raise InputError("tc node is started by `tc run`; give your RunSpec to that")
     from tc.runs.paper_node import run_node  # takes long: the supervisor prepares the order meanwhile
 
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # asks a running node to reconcile; nobody may end one by it
     line = sys.stdin.buffer.readline()
     if not line.strip():
         raise InputError("tc node found no order on its standard input; it is started by `tc run`")

@@ -28,8 +28,9 @@ from tc.engine.live_client import LiveHooks
 from tc.engine.live_config import build_node
 from tc.engine.live_ending import Action, Holdings, let_go
 from tc.engine.live_fault import contain
+from tc.engine.live_guard import LiveGuard
 from tc.engine.live_http import LoopbackHttp
-from tc.engine.live_look import Looker
+from tc.engine.live_look import ON_DEMAND, Looker
 from tc.engine.live_restore import restore_cache
 from tc.engine.live_sink import LiveSink
 from tc.engine.live_state import StateKeeper, has_state
@@ -49,6 +50,7 @@ START_S = 25.0  # three waits of the engine for ten, ten and five seconds; then 
 STOP_S = 10.0
 EXTERNAL = "EXTERNAL"
 RAISED = "StrategyRaised"
+LOOK_SIGNAL = signal.SIGUSR1
 
 End = Literal["data_ended", "duration", "stopped", "shut_down", "failed", "refused"]
 
@@ -79,7 +81,7 @@ class LiveControls:
 
     `look` asks the venue for its books at a moment, with income or without, blocking. `open_ledgers` opens those
     of the account under the gate's rules, given the wallet. `earlier` reads the journal's entries of earlier starts,
-    `save_state` writes what strategies want kept.
+    `save_state` writes what strategies want kept, `on_look` is given what a look on demand found.
     """
 
     on_progress: Callable[[Progress], None]
@@ -91,6 +93,7 @@ class LiveControls:
     open_ledgers: Callable[[GateRules, dict[str, str]], dict[str, PositionLedger]]
     earlier: Callable[[], Iterable[Entry]]
     save_state: Callable[[bytes], None]
+    on_look: Callable[[dict[str, Any]], None]
     attribution: dict[str, Any]
     clock: Clock = SYSTEM_CLOCK
 
@@ -130,6 +133,7 @@ class LiveRun:
         self._spec = setting.spec
         self._journal = journal
         self._inputs = inputs
+        self._guard = LiveGuard(setting.spec, setting.strategies)
         self._state = StateKeeper(setting.strategies, controls.save_state)
         self._controls = controls
         self._clock = controls.clock
@@ -215,13 +219,16 @@ class LiveRun:
         for fill in fills:  # the ledger may have missed the last: the node died between the two
             self._gate.books.catch_up(fill, kernel.clock.timestamp_ns())
         attach_gate(self._gate, self._endpoints, spec)
+        self._guard.attach(kernel)
         self._tap.granted = self._gate.gate.grants
         self._tap.attach(kernel, self._endpoints)
         self._state.load(self._setting.saved_state, self._tap)
         kernel.msgbus.subscribe(f"events.order.{EXTERNAL}", self._on_external, PRIORITY - 2)
         for feed in spec.data:
             kernel.msgbus.subscribe(f"data.bars.{feed.bar_type}", self._on_bar, PRIORITY)
-        self._looker = Looker(kernel, self._gate, self._recorder, self._controls.look, self._fold, self._clock)
+        self._looker = Looker(
+            kernel, self._gate, self._recorder, self._controls.look, self._fold, self._clock, self._controls.on_look
+        )
 
     async def _start(self) -> None:
         kernel = self._kernel
@@ -246,6 +253,7 @@ class LiveRun:
                 return
             await asyncio.sleep(POLL_S)
         self._looker.begin()
+        asyncio.get_running_loop().add_signal_handler(LOOK_SIGNAL, self._looker.request, ON_DEMAND)
         self._controls.on_running()
 
     async def _wait(self) -> tuple[End, str]:
@@ -270,7 +278,7 @@ class LiveRun:
                 return self._own_end()
             if self._controls.is_orphan():
                 self._gate.watch.stand_down("the supervisor is gone", by="node")
-            self._refuse_timers()
+            self._guard.look(now_ns)
             self._state.keep(now_ns)
             if now_ns - shown_ns > 1e8:
                 shown_ns = now_ns
@@ -368,15 +376,4 @@ class LiveRun:
     def _may_leave(self, order: Any) -> str | None:
         if self._gate.standing.is_killed and order.client_order_id.value not in self._gate.gate.grants:
             return "KILLED: the kill latch was closed before the order left"
-        return None
-
-    def _refuse_timers(self) -> None:
-        # Timers run on real time: at another speed than 1 they would fire at other bars than the strategy means.
-        if all(feed.speed in (None, 1) for feed in self._spec.data):
-            return
-        for loaded in self._setting.strategies:
-            if loaded.strategy.clock.timer_count:
-                raise RefusedError(
-                    f"strategy {loaded.spec.id!r} set a timer, but timers run on real time and the data at speed "
-                    f"{self._spec.data[0].speed}; run it with speed: 1, or on bars alone"
-                )
+        return self._guard.refused(order)

@@ -29,17 +29,19 @@ FIRST_AGAIN_S = 0.25
 SETTLE_S = 12.0
 """How long the first and the last look wait for what is on its way: longer than the engine's own checks take."""
 FUNDING = "FUNDING_FEE"
+ON_DEMAND = "on_demand"
 
 
 class Looker:
     """Looks, records what it sees, and stands down what does not agree.
 
-    `fold` is the journal so far. `ask` asks the venue for its books, with income or without, blocking.
+    `fold` is the journal so far. `ask` asks the venue for its books, with income or without, blocking. `on_demanded`
+    takes what a look on demand found.
     """
 
     def __init__(
         self, kernel: Any, gate: GateParts, recorder: Recorder, ask: Callable[[str, bool], dict[str, Any]], fold: Fold,
-        clock: Clock,
+        clock: Clock, on_demanded: Callable[[dict[str, Any]], None],
     ) -> None:  # fmt: skip
         self._kernel = kernel
         self._gate = gate
@@ -47,6 +49,7 @@ class Looker:
         self._ask = ask
         self._fold = fold
         self._clock = clock
+        self._on_demanded = on_demanded
         self._book = BreakBook()
         self._wanted: asyncio.Queue[str] = asyncio.Queue()
         self._turn = asyncio.Lock()
@@ -71,6 +74,7 @@ class Looker:
             seen, comparisons = await self._compare(moment, has_income=False)
             if any(each.break_class == "balance" and not each.is_matched for each in comparisons):
                 seen, comparisons = await self._compare(moment, has_income=True)
+        self._comparisons = comparisons
         now_ns = self._clock.monotonic_ns()
         new, ended = self._book.look(now_ns, comparisons)
         for each in new:
@@ -91,6 +95,12 @@ class Looker:
         Return whether the venue answered at all.
         """
         deadline_ns = self._clock.monotonic_ns() + int(SETTLE_S * 1e9)
+        is_answered = await self._look_until(moment, deadline_ns)
+        if is_answered:
+            self._recorder.record("VenueStateRecorded", self._seen)
+        return is_answered
+
+    async def _look_until(self, moment: str, deadline_ns: int) -> bool:
         is_answered = False
         pause_s = FIRST_AGAIN_S
         while True:
@@ -103,9 +113,21 @@ class Looker:
                 break
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, AGAIN_S)
-        if is_answered:
-            self._recorder.record("VenueStateRecorded", self._seen)
         return is_answered
+
+    async def _tell(self) -> None:
+        """Look on demand: whoever asked waits for the answer."""
+        is_answered = await self._look_until(ON_DEMAND, self._clock.monotonic_ns() + int(SETTLE_S * 1e9))
+        now_ns = self._clock.monotonic_ns()
+        checks = [
+            {**_described(each), "is_matched": each.is_matched, "age_s": round(self._book.age_s(now_ns, each), 3)}
+            for each in (self._comparisons if is_answered else ())
+        ]
+        differing = [check for check in checks if not check["is_matched"]]
+        verdict = ("mismatched" if differing else "matched") if is_answered else "not_reconcilable"
+        document = {"moment": ON_DEMAND, "ts": self._clock.now_ns(), "verdict": verdict, "checks": checks}
+        self._recorder.record("ReconciledOnDemand", {"verdict": verdict, "checks": len(checks), "breaks": differing})
+        await asyncio.to_thread(self._on_demanded, document)
 
     async def _run(self) -> None:
         while True:
@@ -115,7 +137,7 @@ class Looker:
             except TimeoutError:
                 moment = "periodic"
             with suppress(TcError):  # a venue that is away is seen by its clients; the next look asks again
-                await self.look(moment)
+                await (self._tell() if moment == ON_DEMAND else self.look(moment))
 
     def _view(self) -> EngineView:
         cache, view = self._kernel.cache, EngineView()

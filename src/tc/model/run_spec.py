@@ -111,7 +111,17 @@ class Safety(Section):
     max_restarts: int | None = Field(
         default=None, ge=0, le=100, description="How often a node that died is started again; default 3."
     )
+    max_memory_mb: int | None = Field(
+        default=None, ge=256, le=1_048_576, description="Memory that the node may hold, MB; default 2048."
+    )
     alerts: tuple[PlainName, ...] | None = Field(default=None, description="Alert sinks by name.")
+
+
+class ConnectivityReadiness(Section):
+    """What a paper run writes down about its way to the venue before it starts."""
+
+    enabled: bool = Field(default=True, description="false: readiness is recorded as disabled, nothing is looked at.")
+    probe: bool = Field(default=True, description="Ask the venue, without a key, whether it is there.")
 
 
 class Observability(Section):
@@ -170,7 +180,9 @@ class RunSpec(Section):
         default=None, description="Paper: when the run ends by itself, such as 90s, 30m, 8h or 2d."
     )
     observability: Observability = Field(default=Observability(), description="Journal, metrics, report, log.")
-    connectivity_readiness: dict[str, Any] | None = Field(default=None, description="Paper: readiness checks.")
+    connectivity_readiness: ConnectivityReadiness | None = Field(
+        default=None, description="Paper: what is written down about the way to the venue; default all of it."
+    )
 
     def contradictions(self) -> Iterator[Problem]:
         """Yield where sections do not go together."""

@@ -22,6 +22,7 @@ from tc.engine.progress import Progress
 from tc.errors import InputError, NotFound, RefusedError, StorageError, TcError
 from tc.model.run_spec import RunSpec
 from tc.model.value import duration_seconds
+from tc.runs.connectivity import PROBE, READINESS, evaluate_readiness, probe_document, readiness_document
 from tc.runs.inputs import RunInputs, load_inputs
 from tc.runs.paper_order import NodeOrder
 from tc.runs.seal import Ending, RunResult, recorded_ending, seal_run
@@ -38,6 +39,7 @@ from tc.venue.snapshot import take_snapshot
 
 CURRENCY = "USDT"
 STRATEGY_STATE = "strategies.json"
+LOOK = "reconciliation.json"
 Say = Callable[[dict[str, Any]], None]
 
 
@@ -93,6 +95,7 @@ class _Node:
         if recorded is not None:  # only the sealing was interrupted
             received.close()
             return seal_run(writer, journal, recorded, self._spec, [], self._clock)
+        self._write_connectivity()
         try:
             outcome = run_live(self._setting(), journal, received, self._controls())
             self._stop.finish()
@@ -105,6 +108,13 @@ class _Node:
             return seal_run(writer, journal, ending, self._spec, [], self._clock, outcome.state)
         finally:
             self._stop.release()
+
+    def _write_connectivity(self) -> None:
+        readiness = evaluate_readiness(self._spec, Path(self._order.base))
+        self._writer.write(READINESS, encode_document(readiness_document(readiness, self._clock)))
+        section = self._spec.connectivity_readiness
+        if section is None or (section.enabled and section.probe):
+            self._writer.write(PROBE, encode_document(probe_document(self._order.endpoint, self._clock)))
 
     def _journal(self) -> Journal:
         path = self._writer.directory.file(JOURNAL)
@@ -161,6 +171,7 @@ class _Node:
             open_ledgers=self._open_ledgers,
             earlier=lambda: read_entries(self._writer.directory.file(JOURNAL)),
             save_state=partial(write_artifact, self._writer.directory.scratch / STRATEGY_STATE),
+            on_look=self._on_look,
             attribution=attribution(self._writer.metadata),
             clock=self._clock,
         )
@@ -169,6 +180,9 @@ class _Node:
         since_ms = parse_utc_ns(self._writer.metadata["created"]) // 1_000_000
         symbols = [instrument.symbol for instrument in self._spec.instruments]
         return {"moment": moment, **take_snapshot(self._client, symbols, since_ms, self._clock, has_income=has_income)}
+
+    def _on_look(self, document: dict[str, Any]) -> None:
+        write_artifact(self._writer.directory.scratch / LOOK, encode_document(document))
 
     def _open_ledgers(self, rules: GateRules, wallet: dict[str, str]) -> dict[str, PositionLedger]:
         order = self._order

@@ -35,6 +35,11 @@ class Roots:
         return self.artifacts / "anchors"
 
     @property
+    def evidence(self) -> Path:
+        """What is found out about runs after they were sealed, and about what is not a run."""
+        return self.artifacts / "evidence"
+
+    @property
     def locks(self) -> Path:
         """One permanent lock file a run, held for life by the process that runs it."""
         return self.artifacts / "locks"

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from nautilus_trader.config import StrategyConfig
 from nautilus_trader.model.data import BarType
-from nautilus_trader.model.enums import OrderSide
+from nautilus_trader.model.enums import OrderSide, TimeInForce
 from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.trading.strategy import Strategy
 
@@ -36,6 +36,8 @@ class Odd(Strategy):
     def on_start(self) -> None:
         """Subscribe, and set timers."""
         self.subscribe_bars(self.config.bar_type)
+        if self.config.mode == "internal":
+            self.subscribe_bars(BarType.from_str(f"{self.config.instrument_id}-5-MINUTE-LAST-INTERNAL"))
         if self.config.mode == "timer":
             self.clock.set_timer("often", timedelta(seconds=0.5), callback=self.on_often)
             self.clock.set_time_alert("once", self.clock.utc_now() + timedelta(seconds=1.1))
@@ -53,6 +55,8 @@ class Odd(Strategy):
         """Decide by chance, or by history."""
         self.n += 1
         if self.config.mode == "random" and random.random() < 0.5:
+            self.send(OrderSide.BUY)
+        if self.config.mode == "gtd":
             self.send(OrderSide.BUY)
         if self.config.mode == "history":
             if self.n == HISTORY_AT:
@@ -72,7 +76,14 @@ class Odd(Strategy):
     def send(self, side: OrderSide) -> None:
         """Send an order sized by the count."""
         quantity = self.cache.instrument(self.config.instrument_id).make_qty(self.config.trade_size * (1 + self.n % 3))
-        self.submit_order(self.order_factory.market(self.config.instrument_id, side, quantity))
+        if self.config.mode == "gtd":
+            price = self.cache.bar(self.config.bar_type).close
+            until = self.clock.utc_now() + timedelta(hours=1)
+            words = {"time_in_force": TimeInForce.GTD, "expire_time": until}
+            order = self.order_factory.limit(self.config.instrument_id, side, quantity, price, **words)
+        else:
+            order = self.order_factory.market(self.config.instrument_id, side, quantity)
+        self.submit_order(order)
 
     def on_save(self) -> dict[str, bytes]:
         """Keep the count."""

@@ -1,0 +1,94 @@
+"""Reconcile a run on demand: a running one asks its venue now, an ended one is judged anew from its journal."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tc.clock import SYSTEM_CLOCK, Clock, compact_utc
+from tc.durable import create_artifact, lock_holder, make_directory, read_artifact, read_entries
+from tc.errors import ComponentFault, InputError, NotFound
+from tc.evidence.fold import fold_journal
+from tc.evidence.reconcile import reconcile
+from tc.store.roots import Roots
+from tc.store.run_directory import JOURNAL, RunDirectory, decode_document, encode_document
+from tc.store.run_store import RunStore
+from tc.supervise.process import signal_process
+
+LOOK = "reconciliation.json"
+ANSWER_S = 30.0
+POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """What was found, and where it lies."""
+
+    document: dict[str, Any]
+    path: Path
+
+    @property
+    def is_matched(self) -> bool:
+        """Whether everything agreed."""
+        return bool(self.document["verdict"] == "matched")
+
+    @property
+    def breaks(self) -> list[dict[str, Any]]:
+        """The checks that did not."""
+        return [check for check in self.document["checks"] if not check["is_matched"]]
+
+
+def reconcile_run(roots: Roots, run_id: str, clock: Clock = SYSTEM_CLOCK) -> Reconciled:
+    """Return what a reconciliation of the run finds now; its document is written to `artifacts/evidence/`.
+
+    Raises:
+        InputError: the run is interrupted: nobody can ask its engine.
+        ComponentFault: the node does not answer.
+    """
+    run = RunStore(roots).find(run_id)
+    metadata = run.metadata()
+    if run.is_sealed:
+        fold = fold_journal(read_entries(run.file(JOURNAL)))
+        document = {"moment": "sealed", "ts": clock.now_ns(), **reconcile(fold, fold.engine_state).to_json()}
+    elif metadata["mode"] != "paper":
+        raise InputError(f"run {run_id} is a backtest that is not sealed; it is reconciled at its end")
+    else:
+        document = _ask(run, clock)
+    document = {"run_id": run_id, **document}
+    folder = roots.evidence / run_id
+    make_directory(folder)
+    now_ns = clock.now_ns()
+    path = folder / f"reconciliation-{compact_utc(now_ns)}-{now_ns % 1_000_000_000:09d}.json"
+    create_artifact(path, encode_document(document))
+    return Reconciled(document, path)
+
+
+def _ask(run: RunDirectory, clock: Clock) -> dict[str, Any]:
+    holder = lock_holder(run.lock_path)
+    if holder is None:
+        raise InputError(
+            f"run {run.run_id} is not running; `tc runs resume {run.run_id}` goes on with it and reconciles first, "
+            f"`tc runs recover {run.run_id}` settles and seals it"
+        )
+    asked_ns = clock.now_ns()
+    deadline_ns = clock.monotonic_ns() + int(ANSWER_S * 1e9)
+    while clock.monotonic_ns() < deadline_ns:
+        if not signal_process(holder.pid, holder.start_time, signal.SIGUSR1):
+            break
+        again_ns = clock.monotonic_ns() + int(ANSWER_S / 2 * 1e9)  # a node that was still starting did not hear it
+        while clock.monotonic_ns() < again_ns:
+            document = _answer(run)
+            if document is not None and document["ts"] >= asked_ns:
+                return document
+            clock.sleep(POLL_S)
+    raise ComponentFault(f"run {run.run_id} did not answer within {ANSWER_S:g} s; `tc runs show {run.run_id}` says why")
+
+
+def _answer(run: RunDirectory) -> dict[str, Any] | None:
+    path = run.scratch / LOOK
+    try:
+        return decode_document(read_artifact(path), path)
+    except NotFound:
+        return None
