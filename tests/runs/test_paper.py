@@ -125,6 +125,9 @@ def test_a_paper_run_trades_over_real_sockets_and_venue_engine_and_journal_agree
     assert facts["metrics"]["fills"] >= 4
     checks = json.loads(paper.run.file("reconciliation_result.json").read_bytes())["checks"]
     assert {"position", "order", "fill", "balance"} <= {check["break_class"] for check in checks}
+    assert {"portfolio.json", "equity.json", "risk_state.json"} <= {
+        path.name for path in paper.run.file("state").iterdir()
+    }
     assert paper.run.document("connectivity_readiness.json")["state"] == "configured"
     assert paper.run.document("connectivity_probe.json")["found"] == "reachable"
     assert all(CANARY.encode() not in data for _, data in paper.texts())

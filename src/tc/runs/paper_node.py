@@ -29,6 +29,7 @@ from tc.runs.seal import Ending, RunResult, recorded_ending, seal_run
 from tc.runs.start import attribution, run_metadata, run_started
 from tc.runs.stop import StopRequest
 from tc.store.account_lock import lock_account
+from tc.store.derived_file import derive
 from tc.store.ledger import PositionLedger
 from tc.store.ledger_directory import LedgerDirectory
 from tc.store.ledger_storage import ORDER_PATH_TIMEOUT_S
@@ -105,7 +106,8 @@ class _Node:
                 self._say({"event": "open", "reason": outcome.reason})
                 return None
             ending = _ending(outcome, is_interrupt=self._stop.kind == "interrupt", order=order)
-            return seal_run(writer, journal, ending, self._spec, [], self._clock, outcome.state)
+            state = {**self._derived_state(), **outcome.state}
+            return seal_run(writer, journal, ending, self._spec, [], self._clock, state)
         finally:
             self._stop.release()
 
@@ -184,10 +186,16 @@ class _Node:
     def _on_look(self, document: dict[str, Any]) -> None:
         write_artifact(self._writer.directory.scratch / LOOK, encode_document(document))
 
-    def _open_ledgers(self, rules: GateRules, wallet: dict[str, str]) -> dict[str, PositionLedger]:
+    def _derived_state(self) -> dict[str, bytes]:
+        documents, _ = derive(self._ledger_directory())
+        return documents
+
+    def _ledger_directory(self) -> LedgerDirectory:
         order = self._order
-        account = order.run_id if order.is_own_venue else str(self._spec.account)
-        directory = LedgerDirectory.of(order.roots, account)
+        return LedgerDirectory.of(order.roots, order.run_id if order.is_own_venue else str(self._spec.account))
+
+    def _open_ledgers(self, rules: GateRules, wallet: dict[str, str]) -> dict[str, PositionLedger]:
+        directory = self._ledger_directory()
         try:
             ledger = PositionLedger.load(directory, rules=rules, timeout_s=ORDER_PATH_TIMEOUT_S, clock=self._clock)
         except NotFound:
