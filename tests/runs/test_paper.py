@@ -6,97 +6,17 @@ import base64
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from support.market import GENERATED, made_up_bars
+from support.paper_lab import CANARY, Paper, ended
 from support.venue_process import VenueProcess, until
-from tc.data.dataset_store import DatasetStore
 from tc.durable import read_entries
 from tc.runs.reconcile import reconcile_run
-from tc.runs.verify import Verification, verify_run
-from tc.store.roots import Roots
-from tc.store.run_directory import INPUTS, JOURNAL, RunDirectory
-
-DEMO = Path(__file__).parents[2] / "runspecs" / "paper-demo.yaml"
-STRATEGIES = Path(__file__).parents[1] / "support" / "strategies"
-DEADLINE_S = 120
-CANARY = "canary-of-the-key"
-
-
-class Paper:
-    """One paper run in a process of its own."""
-
-    def __init__(self, folder: Path, duration: str, run_id: str = "paper") -> None:
-        self.roots = Roots(folder / "artifacts", folder / "runtime")
-        self.run = RunDirectory(self.roots, run_id)
-        folder.mkdir(exist_ok=True)
-        table = made_up_bars(2_000)
-        store = DatasetStore(self.roots.runtime)
-        store.save("demo-btc-1m", table, price_precision=1, volume="base", synthetic=True, source=GENERATED)
-        keys = "  leverage: 10\n  credentials: {api_key_env: PAPER_KEY, api_secret_env: PAPER_SECRET}"
-        text = DEMO.read_text().replace("duration: 60s", f"duration: {duration}").replace("  leverage: 10", keys)
-        self.spec = folder / "spec.yaml"
-        self.spec.write_text(text.replace("speed: 100", "speed: 300"))
-        self.environment = os.environ | {
-            "TC_ARTIFACTS_ROOT": str(self.roots.artifacts),
-            "TC_RUNTIME_ROOT": str(self.roots.runtime),
-            "XDG_STATE_HOME": str(folder / "state"),
-            "PAPER_KEY": CANARY,
-            "PAPER_SECRET": f"{CANARY}-secret",
-        }
-
-    def start(self) -> subprocess.Popen[str]:
-        """Start it."""
-        command = [sys.executable, "-P", "-m", "tc", "run", str(self.spec), "--run-id", self.run.run_id, "--json"]
-        return subprocess.Popen(
-            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-
-    def use(self, endpoint: str, keys: str = "api_key_env: PAPER_KEY, api_secret_env: PAPER_SECRET") -> None:
-        """Trade at a venue of somebody else's."""
-        text = self.spec.read_text().replace("seed: 7", "seed: 7\naccount: alpha").replace("  speed: 300\n", "")
-        text = text.replace("price_increment: 0.1\n", "price_increment: 0.10\n")
-        text = text.replace("{api_key_env: PAPER_KEY, api_secret_env: PAPER_SECRET}", f"{{{keys}}}")
-        self.spec.write_text(text.replace("  leverage: 10", f"  leverage: 10\n  endpoint: {endpoint}"))
-
-    def trade(self, source: str, config: str, speed: int) -> None:
-        """Trade another strategy, at another speed."""
-        text = self.spec.read_text().replace("tc.engine.strategies.ping_pong:PingPong", f"{STRATEGIES}/{source}")
-        text = text.replace('trade_size: "0.010"', f'trade_size: "0.010"\n      {config}')
-        self.spec.write_text(text.replace("speed: 300", f"speed: {speed}"))
-
-    def verified(self) -> Verification:
-        """Verify it in full."""
-        return verify_run(self.roots, self.run.run_id)
-
-    def refused(self) -> tuple[int, str]:
-        """Run it to its refusal; return exit code and words."""
-        process = self.start()
-        _, words = process.communicate(timeout=DEADLINE_S)
-        return process.returncode, words
-
-    def until_entries(self, count: int) -> None:
-        """Wait until the journal has so many entries."""
-        path = self.run.file(JOURNAL)
-        until(lambda: path.exists() and path.read_bytes().count(b"\n") >= count, "the run did not get so far")
-
-    def counts(self) -> dict[str, int]:
-        """Return how many entries there are of each type."""
-        found: dict[str, int] = {}
-        for entry in read_entries(self.run.file(JOURNAL)):
-            found[entry.type] = found.get(entry.type, 0) + 1
-        return found
-
-    def texts(self) -> list[tuple[Path, bytes]]:
-        """Return everything that lies under its artifacts."""
-        return [(path, path.read_bytes()) for path in self.roots.artifacts.rglob("*") if path.is_file()]
+from tc.store.run_directory import INPUTS, JOURNAL
 
 
 @pytest.fixture
@@ -108,13 +28,6 @@ def paper(tmp_path: Path) -> Paper:
 def saved_count(path: Path) -> int:
     """Return what the strategy had counted when it was saved."""
     return int(base64.b64decode(json.loads(path.read_bytes())["strategies"]["ping-pong"]["n"]))
-
-
-def ended(process: subprocess.Popen[str]) -> tuple[int, Any, str]:
-    """Wait until it ends; return exit code, facts and words."""
-    out, words = process.communicate(timeout=DEADLINE_S)
-    assert out, words
-    return process.returncode, json.loads(out), words
 
 
 def test_a_paper_run_trades_over_real_sockets_and_venue_engine_and_journal_agree(paper: Paper) -> None:

@@ -31,7 +31,7 @@ from tc.engine.live_fault import contain
 from tc.engine.live_guard import LiveGuard
 from tc.engine.live_http import LoopbackHttp
 from tc.engine.live_look import ON_DEMAND, Looker
-from tc.engine.live_restore import restore_cache
+from tc.engine.live_restore import doubtful_orders, restore_cache
 from tc.engine.live_sink import LiveSink
 from tc.engine.live_state import StateKeeper, has_state
 from tc.engine.progress import Progress
@@ -223,6 +223,8 @@ class LiveRun:
         self._tap.granted = self._gate.gate.grants
         self._tap.attach(kernel, self._endpoints)
         self._state.load(self._setting.saved_state, self._tap)
+        for submitted in doubtful_orders(kernel) if self._setting.attempt > 1 else ():
+            kernel.exec_engine.process(submitted)
         kernel.msgbus.subscribe(f"events.order.{EXTERNAL}", self._on_external, PRIORITY - 2)
         for feed in spec.data:
             kernel.msgbus.subscribe(f"data.bars.{feed.bar_type}", self._on_bar, PRIORITY)

@@ -31,7 +31,8 @@ from tc.model.run_spec import RunSpec
 TRADER_ID = "TC-001"
 CONNECT_TIMEOUT_S = 10.0
 PATIENCE_MS = 5_000  # how old an event may be before the engine acts without it: less invents fills that come late
-INFLIGHT_CHECKS = 8  # a second apart, after two: past the receive window, so what is not there by then never will be
+RECEIVE_WINDOW_MS = 2_500  # on this machine; the venue takes no order that is older
+INFLIGHT_CHECKS = 3  # a second apart: the last is past the receive window, and what is not there by then never will be
 _UNTHROTTLED = "1000000000/00:00:01"  # the engine's own throttle would deny what the spec's message rate allows
 
 
@@ -65,8 +66,8 @@ def _config(spec: RunSpec, endpoint: LoopbackEndpoint, log_directory: Path) -> T
         exec_engine=LiveExecEngineConfig(
             reconciliation=True,
             reconciliation_startup_delay_secs=0.1,
-            inflight_check_interval_ms=1_000,
-            inflight_check_threshold_ms=2_000,
+            inflight_check_interval_ms=500,
+            inflight_check_threshold_ms=1_000,
             inflight_check_retries=INFLIGHT_CHECKS,
             open_check_interval_secs=5.0,
             open_check_threshold_ms=PATIENCE_MS,
@@ -82,6 +83,7 @@ def _config(spec: RunSpec, endpoint: LoopbackEndpoint, log_directory: Path) -> T
                 base_url_ws=f"{endpoint.ws}/ws-fapi/v1",
                 use_position_ids=False,
                 futures_leverages={BinanceSymbol(iid.symbol.value): int(spec.venue.leverage) for iid in ids},
+                recv_window_ms=RECEIVE_WINDOW_MS,
                 max_retries=3,
                 retry_delay_initial_ms=200,
                 retry_delay_max_ms=2_000,

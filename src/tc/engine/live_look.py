@@ -54,6 +54,7 @@ class Looker:
         self._wanted: asyncio.Queue[str] = asyncio.Queue()
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._is_demanded = False
 
     def begin(self) -> None:
         """Look every few seconds from now on."""
@@ -65,7 +66,10 @@ class Looker:
             self._task.cancel()
 
     def request(self, moment: str) -> None:
-        """Look as soon as possible."""
+        """Look as soon as possible; whoever asks again before the answer gets the same one."""
+        if moment == ON_DEMAND and self._is_demanded:
+            return
+        self._is_demanded |= moment == ON_DEMAND
         self._wanted.put_nowait(moment)
 
     async def look(self, moment: str) -> list[Comparison]:
@@ -127,6 +131,7 @@ class Looker:
         verdict = ("mismatched" if differing else "matched") if is_answered else "not_reconcilable"
         document = {"moment": ON_DEMAND, "ts": self._clock.now_ns(), "verdict": verdict, "checks": checks}
         self._recorder.record("ReconciledOnDemand", {"verdict": verdict, "checks": len(checks), "breaks": differing})
+        self._is_demanded = False
         await asyncio.to_thread(self._on_demanded, document)
 
     async def _run(self) -> None:

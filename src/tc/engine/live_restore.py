@@ -12,9 +12,11 @@ from typing import Any
 
 from nautilus_trader.accounting.factory import AccountFactory
 from nautilus_trader.common.component import MessageBus, TestClock
+from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.execution.engine import ExecutionEngine
 from nautilus_trader.model import events
-from nautilus_trader.model.identifiers import ClientId
+from nautilus_trader.model.enums import OrderStatus, TriggerType
+from nautilus_trader.model.identifiers import ClientId, Venue
 from nautilus_trader.model.orders import OrderUnpacker
 
 from tc.durable import Entry
@@ -58,6 +60,26 @@ def restore_cache(kernel: Any, entries: Iterable[Entry], venue_id: str) -> list[
         if entry.type == "OrderFilled":
             fills.append(event)
     return fills
+
+
+def doubtful_orders(kernel: Any) -> list[Any]:
+    """Return, as of when it was made, the submission of every restored order of which nobody knows whether it left.
+
+    The node died between writing the intent down and learning more. Submitted in the engine's eyes, the order is asked
+    for at the venue until it is past the receive window; what is not there then is rejected.
+    """
+    account = kernel.cache.account_for_venue(Venue("BINANCE"))
+    if account is None:
+        return []
+    return [
+        events.OrderSubmitted(
+            trader_id=order.trader_id, strategy_id=order.strategy_id, instrument_id=order.instrument_id,
+            client_order_id=order.client_order_id, account_id=account.id, event_id=UUID4(),
+            ts_event=order.ts_init, ts_init=kernel.clock.timestamp_ns(),
+        )
+        for order in kernel.cache.orders()
+        if order.status == OrderStatus.INITIALIZED and order.emulation_trigger == TriggerType.NO_TRIGGER
+    ]  # fmt: skip
 
 
 def _restore_account(cache: Any, recorded: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from tc.evidence.fold import Fold
 
 ZERO = Decimal(0)
-GRACE_NS = 3_000_000_000
+GRACE_NS = 6_000_000_000  # the engine needs up to five seconds to find out what became of an order nobody answered
 NOT_ASKED = "-"
 
 

@@ -19,7 +19,8 @@ from tc.supervise.process import signal_process
 
 LOOK = "reconciliation.json"
 ANSWER_S = 30.0
-POLL_S = 0.05
+AGAIN_S = 1.0
+POLL_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def _ask(run: RunDirectory, clock: Clock) -> dict[str, Any]:
     while clock.monotonic_ns() < deadline_ns:
         if not signal_process(holder.pid, holder.start_time, signal.SIGUSR1):
             break
-        again_ns = clock.monotonic_ns() + int(ANSWER_S / 2 * 1e9)  # a node that was still starting did not hear it
+        again_ns = clock.monotonic_ns() + int(AGAIN_S * 1e9)  # a node that was still starting did not hear it
         while clock.monotonic_ns() < again_ns:
             document = _answer(run)
             if document is not None and document["ts"] >= asked_ns:
