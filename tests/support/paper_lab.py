@@ -128,9 +128,9 @@ class Paper:
         """Return what the journal says."""
         return fold_journal(read_entries(self.run.file(JOURNAL)))
 
-    def agrees(self) -> str:
-        """Return in words in what the journal and the venue's ground truth differ; nothing where they do not."""
-        truth, fold = self.truth(), self.fold()
+    def agrees(self, fold: Fold | None = None) -> str:
+        """Return in words in what the journal, or `fold`, and the ground truth differ; nothing where they do not."""
+        truth, fold = self.truth(), fold or self.fold()
         found: list[str] = []
         theirs: dict[str, Decimal] = {}
         names: list[str] = []
@@ -173,7 +173,7 @@ class Paper:
                 )
                 if (is_matched and not differs) or time.monotonic() - began > deadline_s:
                     return Settled(is_matched, differs, stood_down, time.monotonic() - began)
-                time.sleep(0.1)
+                time.sleep(1.0)  # a look costs a thirtieth of the requests of a minute
         finally:
             self.feed(is_paused=False)
 

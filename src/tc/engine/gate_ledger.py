@@ -14,6 +14,7 @@ from typing import Any
 
 from nautilus_trader.model.enums import OrderStatus
 from nautilus_trader.model.events import OrderFilled, OrderModifyRejected, OrderUpdated
+from nautilus_trader.model.identifiers import InstrumentId
 
 from tc.engine.gate_intent import base_quantity, price_of_order, side_text
 from tc.engine.gate_rules import GateRules
@@ -59,7 +60,8 @@ class GateLedger:
     What a ledger cannot take now is owed and booked before the next command, in order; `late` then holds what that
     broke. `compared` counts the fills after which row and position were held against each other.
 
-    `on_floor` is called with a currency when its marked equity is so low that a latch may be due.
+    `on_floor` is called with a currency when its marked equity is so low that a latch may be due. While `is_restoring`
+    the ledger may be ahead of the engine, which hears again of fills that were booked before its node died.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class GateLedger:
         self._pending: dict[str, deque[tuple[Decimal, Decimal]]] = {}
         self.late: list[Breach] = []
         self.compared = 0
+        self.is_restoring = False
 
     def ledger_of(self, instrument_id: str) -> PositionLedger:
         """Return the ledger in which an instrument is booked."""
@@ -117,7 +120,29 @@ class GateLedger:
     def catch_up(self, event: Any, now_ns: int) -> None:
         """Book a fill of an earlier start, if it is not booked yet; later ones stand in the cache already."""
         self.take_event(event, now_ns)
-        self.compared = 0  # the cache is where all of them have led to: there is nothing to compare with one
+
+    def restored(self, now_ns: int) -> list[Breach]:
+        """Compare every row with the engine's position, now that both have heard of everything; return what differs."""
+        self.is_restoring = False
+        found: list[Breach] = []
+        for feed in self._market.feeds.values():
+            rows = {
+                strategy_id: row.quantity
+                for (instrument_id, strategy_id), row in self._ledgers[feed.currency].last_seen(now_ns).rows.items()
+                if instrument_id == feed.instrument_id
+            }
+            held: dict[str, Decimal] = {}
+            for position in self._cache.positions_open(None, InstrumentId.from_str(feed.instrument_id)):
+                name = position.strategy_id.value
+                held[name] = held.get(name, ZERO) + position.signed_decimal_qty()
+            for name in sorted(rows.keys() | held.keys()):
+                row, position = rows.get(name, ZERO), held.get(name, ZERO)
+                if row != position:
+                    detail = (
+                        f"{name} holds {row} {feed.instrument_id} in the ledger, the engine {position} at the start"
+                    )
+                    found.append(Breach(Reason.POSITION_BREAK, detail))
+        return found
 
     def expect(self, order_id: str, total: Decimal, left: Decimal) -> None:
         """Remember what a modify asked for until its venue answers: until then it counts beside the present order.
@@ -169,6 +194,8 @@ class GateLedger:
         left = base_quantity(order, order.leaves_qty, self._market[order.instrument_id.value])
         left = max(left, self.most_pending(order_id))
         price = price_of_order(order)
+        if price is not None and not price > 0:
+            price = held.price  # told as zero once a stop has triggered: it is no other price
         if left > 0 and (left, price) != (held.quantity, held.price):
             self.book(lambda: ledger.note_change(command_id, order_id, left, price, held.stop, ts=now_ns))
 
@@ -229,6 +256,8 @@ class GateLedger:
         outcome = self.book(book)
         if self._owed:  # the row will follow; until then there is nothing to compare
             return [] if isinstance(outcome, Committed) else [Breach(outcome.code, outcome.detail)]
+        if self.is_restoring:
+            return _breaches(outcome)
         self.compared += 1
         return [*_breaches(outcome), *self._agreement(event, expected)]
 

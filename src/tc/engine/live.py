@@ -162,7 +162,7 @@ class LiveRun:
     def _build(self) -> None:
         setting, spec = self._setting, self._spec
         self._http = LoopbackHttp(self._clock)
-        hooks = LiveHooks(self._before_send, self._may_leave, self._on_reconnect)
+        self._hooks = hooks = LiveHooks(self._before_send, self._may_leave, self._on_reconnect, self._clock)
         self._node = build_node(spec, setting.endpoint, setting.keys, setting.log_directory, self._http, hooks)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGABRT):
             asyncio.get_running_loop().remove_signal_handler(number)  # the engine would stop under our hands
@@ -216,6 +216,7 @@ class LiveRun:
             kernel, spec, self._setting.strategies, self._recorder, kernel.clock.timestamp_ns(),
             lambda rules: self._controls.open_ledgers(rules, wallet),
         )  # fmt: skip
+        self._gate.books.is_restoring = True
         for fill in fills:  # the ledger may have missed the last: the node died between the two
             self._gate.books.catch_up(fill, kernel.clock.timestamp_ns())
         attach_gate(self._gate, self._endpoints, spec)
@@ -229,7 +230,14 @@ class LiveRun:
         for feed in spec.data:
             kernel.msgbus.subscribe(f"data.bars.{feed.bar_type}", self._on_bar, PRIORITY)
         self._looker = Looker(
-            kernel, self._gate, self._recorder, self._controls.look, self._fold, self._clock, self._controls.on_look
+            kernel,
+            self._gate,
+            self._recorder,
+            self._controls.look,
+            self._fold,
+            self._clock,
+            self._controls.on_look,
+            lambda: self._hooks.client.resync(),
         )
 
     async def _start(self) -> None:
@@ -240,6 +248,8 @@ class LiveRun:
             is_ready = bool(await initialized())
             if is_ready:
                 await self._looker.settle("start")
+                for breach in self._gate.books.restored(kernel.clock.timestamp_ns()):
+                    self._gate.watch.take_breach(breach)
             return is_ready
 
         kernel._await_portfolio_initialization = and_agreed

@@ -24,13 +24,18 @@ from nautilus_trader.live.factories import LiveDataClientFactory, LiveExecClient
 from nautilus_trader.model.enums import OmsType, OrderSide, OrderStatus
 from nautilus_trader.model.identifiers import Venue
 
+from tc.clock import Clock
+from tc.engine.live_doubt import Doubt
 from tc.engine.live_http import LoopbackHttp
-from tc.errors import StorageError
+from tc.engine.live_stream import PersistentUserStream
+from tc.errors import ComponentFault, StorageError
 from tc.model.endpoint import ApiKeys
 
 ACCOUNT_TYPE = BinanceAccountType.USDT_FUTURES
 _DUPLICATE_ID = "-4116"
 _ABORTED = "Canceled retry"
+RECEIVE_WINDOW_MS = 2_500  # on this machine; the venue takes no order that is older
+RESYNC_PAUSES_S = (0.25, 0.5, 1.0, 2.0, 2.0)
 
 
 @dataclass
@@ -44,6 +49,8 @@ class LiveHooks:
     before_send: Callable[[], Awaitable[None]]
     may_leave: Callable[[Any], str | None]
     on_reconnect: Callable[[], None]
+    clock: Clock
+    client: Any = None
 
 
 class _NettingClient(LiveExecutionClient):
@@ -62,6 +69,10 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
     def __init__(self, hooks: LiveHooks, **words: Any) -> None:
         super().__init__(**words)
         self.hooks = hooks
+        hooks.client = self
+        self._ws_client.__class__ = PersistentUserStream
+        self._doubt = Doubt(self, hooks.clock, RECEIVE_WINDOW_MS)
+        self._asking: asyncio.Task[None] | None = None
         self._leaving: dict[str, asyncio.Future[None]] = {}
 
     def _get_cache_active_symbols(self) -> set[str]:
@@ -135,9 +146,65 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
             strategy_id, instrument_id, client_order_id, text, ts_event, due_post_only=due_post_only
         )
 
+    async def generate_order_status_report(self, command: Any) -> Any:
+        """Report one order; its fills are told before."""
+        self._generate_order_status_retries.clear()  # else it would reject an order after three questions unanswered
+        report = await super().generate_order_status_report(command)
+        if report is not None:
+            await self._doubt.send_fills(self.whole(report))
+        return report
+
+    async def generate_order_status_reports(self, command: Any) -> list[Any]:
+        """Report orders; their fills are told before."""
+        reports = await super().generate_order_status_reports(command)
+        for report in reports:
+            await self._doubt.send_fills(self.whole(report))
+        return list(reports)
+
+    def whole(self, report: Any) -> Any:
+        """Return a report with the prices of the order that it is of.
+
+        A stop that triggered is told of as the market order it became, its prices as zero, which the engine would take
+        for a change of the order.
+        """
+        known = report.client_order_id is not None
+        order = self._cache.order(report.client_order_id) if known else None
+        if order is not None:
+            if order.has_price and not report.price:
+                report.price = order.price
+            if order.has_trigger_price and not report.trigger_price:
+                report.trigger_price = order.trigger_price
+        return report
+
+    async def resync(self) -> None:
+        """Ask the venue for everything, and for the wallet, whose updates may have gone to a stream that was lost.
+
+        Raises:
+            Exception: it did not answer.
+        """
+        status = await self.generate_mass_status(lookback_mins=None)
+        if status is None:
+            raise ComponentFault("the venue did not report its orders")
+        self._send_mass_status_report(status)
+        await self._update_account_state()
+
+    async def _connect(self) -> None:
+        await super()._connect()
+        self._asking = self._loop.create_task(self._doubt.run())
+
+    async def _disconnect(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+        await super()._disconnect()
+
     async def _reconcile_after_resubscribe(self) -> None:
-        await super()._reconcile_after_resubscribe()
-        await self._update_account_state()  # the wallet too: its updates went to the stream that was lost
+        for pause_s in RESYNC_PAUSES_S:  # messages wait until this is done
+            try:
+                await self.resync()
+                break
+            except Exception as error:  # noqa: BLE001 - whatever it is: what happened meanwhile is not known yet
+                self._log.warning(f"The venue's books after the reconnect are asked for again: {error}")
+                await asyncio.sleep(pause_s)
         self.hooks.on_reconnect()
 
     async def _is_cleared(self, orders: list[Any]) -> bool:

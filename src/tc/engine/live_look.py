@@ -7,7 +7,7 @@ its instrument takes no new risk, or the account where no one instrument is to b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -28,6 +28,8 @@ AGAIN_S = 2.0
 FIRST_AGAIN_S = 0.25
 SETTLE_S = 12.0
 """How long the first and the last look wait for what is on its way: longer than the engine's own checks take."""
+RESYNC_AFTER_S = 2.0
+RESYNC_PAUSE_NS = 4_000_000_000
 FUNDING = "FUNDING_FEE"
 ON_DEMAND = "on_demand"
 
@@ -36,12 +38,13 @@ class Looker:
     """Looks, records what it sees, and stands down what does not agree.
 
     `fold` is the journal so far. `ask` asks the venue for its books, with income or without, blocking. `on_demanded`
-    takes what a look on demand found.
+    takes what a look on demand found. `resync` lets the engine hear of everything from the venue anew: what was lost on
+    the way is known again before it becomes a break.
     """
 
     def __init__(
         self, kernel: Any, gate: GateParts, recorder: Recorder, ask: Callable[[str, bool], dict[str, Any]], fold: Fold,
-        clock: Clock, on_demanded: Callable[[dict[str, Any]], None],
+        clock: Clock, on_demanded: Callable[[dict[str, Any]], None], resync: Callable[[], Awaitable[None]],
     ) -> None:  # fmt: skip
         self._kernel = kernel
         self._gate = gate
@@ -50,6 +53,8 @@ class Looker:
         self._fold = fold
         self._clock = clock
         self._on_demanded = on_demanded
+        self._resync = resync
+        self._resynced_ns = 0
         self._book = BreakBook()
         self._wanted: asyncio.Queue[str] = asyncio.Queue()
         self._turn = asyncio.Lock()
@@ -86,7 +91,17 @@ class Looker:
         for each in ended:
             self._recorder.record("ReconciliationBreakEnded", _described(each))
         self._seen = seen
-        return [each for each in comparisons if not each.is_matched]
+        differing = [each for each in comparisons if not each.is_matched]
+        await self._catch_up(differing, now_ns)
+        return differing
+
+    async def _catch_up(self, differing: list[Comparison], now_ns: int) -> None:
+        oldest_s = max((self._book.age_s(now_ns, each) for each in differing), default=0.0)
+        if oldest_s < RESYNC_AFTER_S or now_ns - self._resynced_ns < RESYNC_PAUSE_NS:
+            return
+        self._resynced_ns = now_ns
+        with suppress(Exception):  # no answer, of whatever kind: the next look asks again
+            await self._resync()
 
     async def _compare(self, moment: str, *, has_income: bool) -> tuple[dict[str, Any], list[Comparison]]:
         seen = await asyncio.to_thread(self._ask, moment, has_income)

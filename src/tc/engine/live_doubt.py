@@ -1,0 +1,115 @@
+"""Orders that nobody answered for: the venue is asked until it answers.
+
+The engine counts its questions, and after a few takes an order for rejected whether the venue answered or not. Here an
+order is given up only when the venue itself says, past the receive window, that it has none of that id. What filled
+meanwhile is told to the engine fill by fill before the order's report: from a report alone it would make up a fill
+without a fee.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from nautilus_trader.adapters.binance.common.enums import BinanceErrorCode
+from nautilus_trader.adapters.binance.http.error import BinanceError
+from nautilus_trader.core.uuid import UUID4
+from nautilus_trader.model.enums import OrderStatus
+
+from tc.clock import Clock
+
+INTERVAL_S = 0.5
+OLD_NS = 1_000_000_000
+"""So long an answer may take before it is asked for."""
+NOT_ARRIVED = "NOT_ARRIVED: the venue has no such order, and takes none that is so old"
+
+
+class Doubt:
+    """Asks on behalf of one execution client."""
+
+    def __init__(self, client: Any, clock: Clock, receive_window_ms: int) -> None:
+        self._client = client
+        self._clock = clock
+        self._gone_ns = receive_window_ms * 1_000_000 + OLD_NS
+
+    async def run(self) -> None:
+        """Ask for every order in flight that is old, twice a second, until it is canceled."""
+        while True:
+            await asyncio.sleep(INTERVAL_S)
+            now_ns = self._clock.now_ns()
+            for order in self._client._cache.orders_inflight(venue=self._client.venue):
+                if now_ns - order.last_event.ts_event >= OLD_NS:
+                    try:
+                        await self._resolve(order)
+                    except Exception as error:  # noqa: BLE001 - no answer, of whatever kind: asked again
+                        self._client._log.warning(f"No answer about {order.client_order_id!r} yet: {error}")
+
+    async def send_fills(self, report: Any) -> None:
+        """Tell the engine of every fill of an order that its report knows of and the engine does not."""
+        client = self._client
+        order = None if report.client_order_id is None else client._cache.order(report.client_order_id)
+        if order is None or order.strategy_id is None or report.filled_qty <= order.filled_qty:
+            return
+        if order.venue_order_id is None:
+            client._cache.add_venue_order_id(order.client_order_id, report.venue_order_id)
+        trades = await client._http_account.query_user_trades(
+            symbol=order.instrument_id.symbol.value, order_id=int(report.venue_order_id.value)
+        )
+        for trade in sorted(trades, key=lambda each: each.id):
+            client._send_fill_report(
+                trade.parse_to_fill_report(
+                    account_id=client.account_id, instrument_id=order.instrument_id, report_id=UUID4(),
+                    ts_init=client._clock.timestamp_ns(), use_position_ids=False,
+                )
+            )  # fmt: skip
+
+    async def _resolve(self, order: Any) -> None:
+        asked_ns = self._clock.now_ns()
+        report = await self._look_up(order)
+        if not order.is_inflight:
+            return  # answered meanwhile
+        if report is not None:
+            await self.send_fills(report)
+            self._client._send_order_status_report(report)
+        elif asked_ns - order.last_event.ts_event > self._gone_ns:
+            self._give_up(order)
+
+    async def _look_up(self, order: Any) -> Any:
+        """Return the venue's report of an order, None where it says that it has none."""
+        client, order_id = self._client, order.client_order_id.value
+        symbol = order.instrument_id.symbol.value
+        common = {"account_id": client.account_id, "instrument_id": order.instrument_id, "report_id": UUID4()}
+        found = await _found(client._http_account.query_order(symbol=symbol, orig_client_order_id=order_id))
+        if found is not None:
+            return client.whole(
+                found.parse_to_order_status_report(
+                    **common, enum_parser=client._enum_parser, treat_expired_as_canceled=False,
+                    ts_init=client._clock.timestamp_ns(),
+                )
+            )  # fmt: skip
+        found = await _found(client._futures_http_account.query_algo_order(client_algo_id=order_id))
+        if found is None:
+            return None
+        return found.parse_to_order_status_report(
+            **common, enum_parser=client._futures_enum_parser, ts_init=client._clock.timestamp_ns()
+        )
+
+    def _give_up(self, order: Any) -> None:
+        words = {
+            "strategy_id": order.strategy_id, "instrument_id": order.instrument_id,
+            "client_order_id": order.client_order_id, "ts_event": self._client._clock.timestamp_ns(),
+        }  # fmt: skip
+        if order.status == OrderStatus.SUBMITTED:
+            self._client.generate_order_rejected(**words, reason=NOT_ARRIVED)
+        else:
+            self._client.generate_order_canceled(**words, venue_order_id=order.venue_order_id)
+
+
+async def _found(answer: Any) -> Any:
+    try:
+        return await answer
+    except BinanceError as error:
+        said = error.message.get("code") if isinstance(error.message, dict) else None
+        if said == BinanceErrorCode.NO_SUCH_ORDER.value:
+            return None
+        raise
