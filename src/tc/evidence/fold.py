@@ -17,7 +17,7 @@ from tc.durable import Entry
 from tc.evidence.account import FoldedAccount
 from tc.evidence.book import FoldedBook
 from tc.evidence.gate_record import CHANGES, GATE_TYPES, HALTS, GateRecord
-from tc.evidence.netted import NettedWallet
+from tc.evidence.netted import NettedWallet, place_of
 from tc.evidence.order_state import CLOSED, WORKING, OrderState
 from tc.evidence.position import Contract, Fill, FoldedPosition, RoundTrip
 
@@ -297,7 +297,7 @@ def _on_filled(fold: Fold, data: dict[str, Any]) -> None:
         setup, is_reduce_only = order.setup, order.is_reduce_only
     contract = fold.instruments[fill.instrument_id]
     if fold.is_live:
-        fold.netted.take(fill, contract)
+        fold.netted.take(fill, contract, place_of(int(data["ts_event"]), data["trade_id"]))
     fold.book.add(fill, contract, data["trader_id"], setup, is_reduce_only=is_reduce_only)
 
 
