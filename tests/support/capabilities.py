@@ -70,6 +70,14 @@ def has_network_block_device() -> bool:
 
 
 @functools.cache
+def has_namespaces() -> bool:
+    """Tell whether a network namespace can be made."""
+    if not has_root() or shutil.which("unshare") is None:
+        return False
+    return subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode == 0
+
+
+@functools.cache
 def chromium() -> str | None:
     """Return the browser that page tests drive, if there is one."""
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -102,5 +110,6 @@ _PROBES = {
     "xfs": has_xfs,
     "immutable flag": has_immutable_flag,
     "network block device": has_network_block_device,
+    "namespaces": has_namespaces,
     "chromium": lambda: chromium() is not None,
 }
