@@ -27,7 +27,7 @@ from nautilus_trader.model.identifiers import Venue
 from tc.clock import Clock
 from tc.engine.live_doubt import Doubt
 from tc.engine.live_http import LoopbackHttp
-from tc.engine.live_stream import PersistentUserStream
+from tc.engine.live_stream import PersistentUserStream, reconnect_soon
 from tc.errors import ComponentFault, StorageError
 from tc.model.endpoint import ApiKeys
 
@@ -237,6 +237,7 @@ def client_factories(
     http: LoopbackHttp, hooks: LiveHooks, keys: ApiKeys
 ) -> tuple[type[LiveDataClientFactory], type[LiveExecClientFactory]]:
     """Return the factories of one node: both of its clients share one HTTP client and one instrument provider."""
+    reconnect_soon()
     shared: dict[str, Any] = {}
 
     def parts(config: Any, clock: Any) -> tuple[BinanceHttpClient, BinanceFuturesInstrumentProvider]:

@@ -9,6 +9,7 @@ without a fee.
 from __future__ import annotations
 
 import asyncio
+from copy import copy
 from typing import Any
 
 from nautilus_trader.adapters.binance.common.enums import BinanceErrorCode
@@ -50,8 +51,13 @@ class Doubt:
         order = None if report.client_order_id is None else client._cache.order(report.client_order_id)
         if order is None or order.strategy_id is None or report.filled_qty <= order.filled_qty:
             return
-        if order.venue_order_id is None:
-            client._cache.add_venue_order_id(order.client_order_id, report.venue_order_id)
+        if order.venue_order_id is None or report.quantity != order.quantity:
+            # Its id and quantity first, as if nothing more had filled: an order that the venue cut to what there was to
+            # close would else stay open for ever, full and yet not filled.
+            before = copy(report)
+            before.filled_qty = order.filled_qty
+            before.order_status = OrderStatus.PARTIALLY_FILLED if order.filled_qty else OrderStatus.ACCEPTED
+            client._send_order_status_report(before)
         trades = await client._http_account.query_user_trades(
             symbol=order.instrument_id.symbol.value, order_id=int(report.venue_order_id.value)
         )
