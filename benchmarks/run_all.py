@@ -11,7 +11,7 @@ import sys
 
 import measure
 
-GROUPS = ("start", "loading", "journal", "ledger", "engine", "gate")
+GROUPS = ("start", "loading", "journal", "ledger", "engine", "gate", "paper")
 
 
 def main() -> None:

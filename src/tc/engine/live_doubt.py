@@ -9,7 +9,6 @@ without a fee.
 from __future__ import annotations
 
 import asyncio
-from copy import copy
 from typing import Any
 
 from nautilus_trader.adapters.binance.common.enums import BinanceErrorCode
@@ -22,6 +21,8 @@ from tc.clock import Clock
 INTERVAL_S = 0.5
 OLD_NS = 1_000_000_000
 """So long an answer may take before it is asked for."""
+PAUSES_S = (0.5, 1.0, 1.0, 2.0, 4.0)
+"""After each question about an order; the last one again and again."""
 NOT_ARRIVED = "NOT_ARRIVED: the venue has no such order, and takes none that is so old"
 
 
@@ -32,18 +33,26 @@ class Doubt:
         self._client = client
         self._clock = clock
         self._gone_ns = receive_window_ms * 1_000_000 + OLD_NS
+        self._asked: dict[Any, tuple[int, int]] = {}  # how often, and when it is time again
 
     async def run(self) -> None:
-        """Ask for every order in flight that is old, twice a second, until it is canceled."""
+        """Ask for every order in flight that is old, until it is canceled."""
         while True:
             await asyncio.sleep(INTERVAL_S)
             now_ns = self._clock.now_ns()
-            for order in self._client._cache.orders_inflight(venue=self._client.venue):
-                if now_ns - order.last_event.ts_event >= OLD_NS:
-                    try:
-                        await self._resolve(order)
-                    except Exception as error:  # noqa: BLE001 - no answer, of whatever kind: asked again
-                        self._client._log.warning(f"No answer about {order.client_order_id!r} yet: {error}")
+            orders = self._client._cache.orders_inflight(venue=self._client.venue)
+            known = {order.client_order_id for order in orders}
+            self._asked = {key: each for key, each in self._asked.items() if key in known}
+            for order in orders:
+                times, due_ns = self._asked.get(order.client_order_id, (0, 0))
+                if now_ns - order.last_event.ts_event < OLD_NS or now_ns < due_ns:
+                    continue
+                pause_ns = int(PAUSES_S[min(times, len(PAUSES_S) - 1)] * 1e9)
+                self._asked[order.client_order_id] = (times + 1, now_ns + pause_ns)
+                try:
+                    await self._resolve(order)
+                except Exception as error:  # noqa: BLE001 - no answer, of whatever kind: asked again
+                    self._client._log.warning(f"No answer about {order.client_order_id!r} yet: {error}")
 
     async def send_fills(self, report: Any) -> None:
         """Tell the engine of every fill of an order that its report knows of and the engine does not."""
@@ -54,10 +63,11 @@ class Doubt:
         if order.venue_order_id is None or report.quantity != order.quantity:
             # Its id and quantity first, as if nothing more had filled: an order that the venue cut to what there was to
             # close would else stay open for ever, full and yet not filled.
-            before = copy(report)
-            before.filled_qty = order.filled_qty
-            before.order_status = OrderStatus.PARTIALLY_FILLED if order.filled_qty else OrderStatus.ACCEPTED
-            client._send_order_status_report(before)
+            told = report.filled_qty, report.order_status
+            report.filled_qty = order.filled_qty
+            report.order_status = OrderStatus.PARTIALLY_FILLED if order.filled_qty else OrderStatus.ACCEPTED
+            client._send_order_status_report(report)
+            report.filled_qty, report.order_status = told
         trades = await client._http_account.query_user_trades(
             symbol=order.instrument_id.symbol.value, order_id=int(report.venue_order_id.value)
         )

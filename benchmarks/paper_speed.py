@@ -1,0 +1,175 @@
+"""Paper: how long a market order takes from the strategy to its fill, with our evidence and without; bars a second.
+
+The same strategy, venue, dataset and speed, in turns: a plain node on the unmodified adapter, and `tc run`. A sync of
+the disk is timed beside them while they trade.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import statistics
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fixture import RUNTIME, SCRATCH, tc
+from measure import PYTHON, ROOT, report
+from tc.model.reading import read_run_spec
+from tc.runs.paper_venue import OwnVenue
+from tc.store.roots import Roots
+
+DEMO = ROOT / "runspecs" / "paper-demo.yaml"
+STRATEGY = ROOT / "benchmarks" / "strategies" / "one_at_a_time.py"
+SECONDS = 20
+ROUNDS = 3
+SPEED = 600
+BARS_A_SECOND, SYMBOLS, FASTEST = 800, 48, 1_000
+SYNC_BYTES = 2_048
+
+
+def measure() -> None:
+    """Print both."""
+    _latency()
+    _bars()
+
+
+def _latency() -> None:
+    plain: list[float] = []
+    ours: list[float] = []
+    syncs = Syncs(SCRATCH / "sync")
+    with syncs:
+        for number in range(ROUNDS):
+            plain += _plain(number)
+            ours += _paper(number)
+    base, found, sync = statistics.median(plain), statistics.median(ours), statistics.median(syncs.took_ms)
+    bound = base + 1.5 * sync
+    text = f"{found:.2f} ms, plain node {base:.2f} ms, sync {sync:.2f} ms, {len(ours)} and {len(plain)} orders"
+    report("paper: submit to fill, p50", text, f"<= plain + 1.5 syncs = {bound:.2f} ms", holds=found <= bound)
+
+
+class Syncs:
+    """Times a small append and its sync ten times a second, on the disk where runs are."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("ab", buffering=0)
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.took_ms: list[float] = []
+
+    def __enter__(self) -> Syncs:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+        self._file.close()
+
+    def _run(self) -> None:
+        while not self._is_over.wait(0.1):
+            self._file.write(b"x" * SYNC_BYTES)
+            started = time.perf_counter()
+            os.fdatasync(self._file.fileno())
+            self.took_ms.append((time.perf_counter() - started) * 1e3)
+
+
+def _spec(name: str, **changes: Any) -> dict[str, Any]:
+    spec: dict[str, Any] = yaml.safe_load(DEMO.read_text())
+    strategy = spec["strategies"][0]
+    strategy["source"] = f"{STRATEGY}:OneAtATime"
+    spec["name"] = name
+    spec["duration"] = f"{SECONDS}s"
+    spec["venue"]["starting_balances"] = ["1000000 USDT"]
+    spec["data"]["speed"] = SPEED
+    for limit in ("duplicate_order", "repeated_execution"):
+        spec["risk"][limit] = "100000/min"
+    return spec | changes
+
+
+def _dataset(name: str, seed: int) -> None:
+    if not (RUNTIME / "datasets" / name).is_dir():
+        subprocess.run(
+            tc("data", "generate", "--name", name, "--seed", str(seed), "--bars", "43200", "--step", "1m", "--start",
+               "2024-01-01", "--price", "42000", "--price-precision", "1", "--runtime-root", str(RUNTIME)),
+            check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+
+
+def _roots(name: str) -> Roots:
+    return Roots(SCRATCH / "paper" / name, RUNTIME)
+
+
+def _plain(number: int) -> list[float]:
+    _dataset("demo-btc-1m", 7)
+    name = f"plain-{time.time_ns()}-{number}"
+    venue = OwnVenue(read_run_spec(yaml.safe_dump(_spec("bench-plain")).encode(), "bench"), _roots(name), name)
+    venue.prepare(None)
+    venue.start()
+    try:
+        keys = venue.keys()
+        done = subprocess.run(
+            [PYTHON, str(ROOT / "benchmarks/plain_node.py"), str(venue.port), str(SECONDS)], capture_output=True,
+            text=True, check=True, env=os.environ | {"NODE_KEY": keys.api_key, "NODE_SECRET": keys.api_secret},
+        )  # fmt: skip
+    finally:
+        venue.stop()
+    line = next(line for line in done.stdout.splitlines() if line.startswith("measured "))
+    return [float(one) for one in json.loads(line.removeprefix("measured "))]
+
+
+def _run(spec: dict[str, Any], name: str) -> tuple[dict[str, Any], Path]:
+    path = SCRATCH / "paper" / f"{name}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(spec))
+    roots = _roots(name)
+    command = tc("run", str(path), "--json", "--artifacts-root", str(roots.artifacts), "--runtime-root", str(RUNTIME))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if not done.stdout:
+        raise SystemExit(done.stderr)
+    facts = json.loads(done.stdout)
+    assert facts["reconciliation"] == "matched", facts
+    return facts, Path(facts["directory"])
+
+
+def _kept(directory: Path, strategy: str, name: str) -> str:
+    document = json.loads((directory / "state" / "strategies.json").read_bytes())
+    return base64.b64decode(document["strategies"][strategy][name]).decode()
+
+
+def _paper(number: int) -> list[float]:
+    _, directory = _run(_spec("bench-paper"), f"paper-{time.time_ns()}-{number}")
+    return [float(one) for one in json.loads(_kept(directory, "ping-pong", "latency_ms"))]
+
+
+def _bars() -> None:
+    """Play many symbols at once, each at the fastest speed, and count what reached the strategies."""
+    spec = _spec("bench-bars")
+    instrument, feed, strategy = spec["instruments"][0], spec["data"], spec["strategies"][0]
+    spec["instruments"], spec["data"], spec["strategies"] = [], [], []
+    for number in range(SYMBOLS):
+        coin = f"C{number:02d}"
+        _dataset(f"bench-{coin.lower()}", number)
+        name, bar_type = f"{coin}USDT-PERP.BINANCE", f"{coin}USDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL"
+        spec["instruments"].append(instrument | {"id": name, "base_currency": coin})
+        spec["data"].append(feed | {"dataset": f"bench-{coin.lower()}", "bar_type": bar_type, "speed": FASTEST})
+        config = {"bar_type": bar_type}
+        source = f"{STRATEGY.with_name('counting.py')}:Counting"
+        spec["strategies"].append(strategy | {"id": f"on-{coin.lower()}", "source": source, "config": config})
+    facts, directory = _run(spec, f"bars-{time.time_ns()}")
+    metadata = json.loads((directory / "metadata.json").read_bytes())
+    rate = metadata["bars"] / SECONDS
+    late = max(float(_kept(directory, one["id"], "late_s")) for one in spec["strategies"])
+    text = f"{rate:.0f} bars/s over {SECONDS} s, the last {late:.2f} s late, {facts['status']}"
+    report(
+        "paper: bars that the node keeps up with",
+        text,
+        f">= 95 % of {BARS_A_SECOND}/s",
+        holds=rate >= 0.95 * BARS_A_SECOND,
+    )
