@@ -106,9 +106,12 @@ class Appender:
             self._admit()
             self._flush()
             wanted = self._tail.written.seq
+        return self._sync_to(wanted)
+
+    def _sync_to(self, wanted: int) -> Head:
         with self._sync_turn:
             with self._mutex:
-                self._admit()
+                Appender._admit(self)
                 if self._synced.seq >= wanted:
                     return self._synced
                 written = self._tail.written

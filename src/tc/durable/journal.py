@@ -39,6 +39,7 @@ class Journal(Appender):
         self._turn_mutex = threading.Lock()  # shared: one thread of this process at a time
         self._turn_thread = 0  # the one that holds the lock
         self._unseen: list[Entry] = []  # shared: entries of others not handed to the caller yet
+        self.is_deferred = False  # shared: entries are written at the end of a turn, and acknowledged by `acknowledge`
 
     @classmethod
     def create(cls, path: Path, *, lock: FileLock | None = None, clock: Clock = SYSTEM_CLOCK) -> Self:
@@ -106,12 +107,26 @@ class Journal(Appender):
     def append(self, type: str, ts: int, data: bytes | Mapping[str, Any]) -> int:
         """Add one entry, acknowledge it and return its seq; raises as `add` and `sync` do.
 
-        On a shared journal outside `locked` it takes the lock for itself and may raise LockTimeout.
+        On a shared journal outside `locked` it takes the lock for itself and may raise LockTimeout. Where `is_deferred`
+        the entry is written and not acknowledged.
         """
         with self._turn():
             seq = self.add(type, ts, data)
-            self.sync()
+            self._end_turn()
             return seq
+
+    def acknowledge(self) -> Head:
+        """Acknowledge what earlier turns wrote, outside of a turn and from any thread; return the acknowledged head.
+
+        For a shared journal that `is_deferred`: whoever acts on an entry has to wait for this first.
+
+        Raises:
+            OutcomeUnknown: the entries may or may not survive; this journal refuses further use, open it again.
+        """
+        with self._mutex:
+            super()._admit()
+            wanted = self._tail.written.seq if self._is_dirty else 0
+        return self._sync_to(wanted)
 
     @contextmanager
     def locked(self) -> Iterator[list[Entry]]:
@@ -172,14 +187,19 @@ class Journal(Appender):
                     self._check_name()
                 self._read_new(anchor)
                 yield
-                if self._tail.lines or self._is_dirty:
-                    self.sync()
+                self._end_turn()
         except BaseException:
             self._drop()
             raise
         finally:
             self._turn_thread = 0
             self._turn_mutex.release()
+
+    def _end_turn(self) -> None:
+        if self.is_deferred:
+            self.flush()
+        elif self._tail.lines or self._is_dirty:
+            self.sync()
 
     def _read_new(self, anchor: Head | None) -> None:
         scanner = self._scan(anchor)

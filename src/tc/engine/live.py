@@ -48,6 +48,7 @@ from tc.store.ledger import PositionLedger
 POLL_S = 0.02
 START_S = 25.0  # three waits of the engine for ten, ten and five seconds; then it would run on without strategies
 STOP_S = 10.0
+SYNC_NS = 500_000_000  # what no order waits for is on disk after so long at most
 EXTERNAL = "EXTERNAL"
 RAISED = "StrategyRaised"
 LOOK_SIGNAL = signal.SIGUSR1
@@ -216,6 +217,7 @@ class LiveRun:
             kernel, spec, self._setting.strategies, self._recorder, kernel.clock.timestamp_ns(),
             lambda rules: self._controls.open_ledgers(rules, wallet),
         )  # fmt: skip
+        self._sink.also = [ledger.acknowledge for ledger in self._gate.ledgers.values()]
         self._gate.books.is_restoring = True
         for fill in fills:  # the ledger may have missed the last: the node died between the two
             self._gate.books.catch_up(fill, kernel.clock.timestamp_ns())
@@ -271,7 +273,7 @@ class LiveRun:
     async def _wait(self) -> tuple[End, str]:
         setting = self._setting
         started_ns = self._clock.monotonic_ns()
-        shown_ns = 0
+        shown_ns = synced_ns = 0
         while True:
             now_ns = self._clock.monotonic_ns()
             if self._controls.should_stop():
@@ -292,6 +294,9 @@ class LiveRun:
                 self._gate.watch.stand_down("the supervisor is gone", by="node")
             self._guard.look(now_ns)
             self._state.keep(now_ns)
+            if now_ns - synced_ns > SYNC_NS:
+                synced_ns = now_ns
+                self._sink.sync_soon()
             if now_ns - shown_ns > 1e8:
                 shown_ns = now_ns
                 total = setting.bars_total or 0

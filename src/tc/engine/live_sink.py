@@ -18,7 +18,7 @@ class LiveSink:
     """Takes the recorder's entries into a journal; `on_fault` is called once where the journal fails.
 
     `on_entry` sees every entry as it is added. `inputs` is flushed before the journal: nothing is in the journal whose
-    causes are not in there.
+    causes are not in there. What is in `also` is synced with the journal, at the same time.
     """
 
     def __init__(
@@ -33,7 +33,9 @@ class LiveSink:
         self._loop = asyncio.get_running_loop()
         self._on_fault = on_fault
         self._on_entry = on_entry
+        self.also: list[Callable[[], None]] = []
         self._pool = ThreadPoolExecutor(1, "journal-sync")
+        self._others = ThreadPoolExecutor(1, "ledger-sync")
         self._is_flush_due = False
         self._syncing: asyncio.Future[int] | None = None
         self._synced_seq = journal.head.seq
@@ -63,18 +65,32 @@ class LiveSink:
         while self._synced_seq < wanted:
             if self.fault is not None:
                 raise self.fault
-            if self._syncing is None:
-                self._syncing = self._loop.run_in_executor(self._pool, self._sync)
-                self._syncing.add_done_callback(self._on_synced)
-            await asyncio.wait([self._syncing])
+            await asyncio.wait([self.sync_soon()])
+
+    def sync_soon(self) -> asyncio.Future[int]:
+        """Sync what was added until now, if nothing is being synced already; return that sync."""
+        if self._syncing is None:
+            self._syncing = self._loop.run_in_executor(self._pool, self._sync)
+            self._syncing.add_done_callback(self._on_synced)
+        return self._syncing
 
     def close(self) -> None:
-        """End the thread; the journal stays open."""
+        """Sync a last time and end the threads; the journal stays open."""
         self._pool.shutdown(wait=True)
+        if self.fault is None:
+            try:
+                self._sync()
+            except StorageError as error:
+                self._fail(error)
+        self._others.shutdown(wait=True)
 
     def _sync(self) -> int:
         # Inputs are not synced: after a power cut the last decisions may lack their causes, and the replay says so.
-        return self._journal.sync().seq
+        others = [self._others.submit(each) for each in self.also]
+        seq = self._journal.sync().seq
+        for each in others:
+            each.result()
+        return seq
 
     def _on_synced(self, done: asyncio.Future[int]) -> None:
         self._syncing = None

@@ -304,6 +304,23 @@ class PositionLedger(LedgerSession):
         )  # fmt: skip
         return self._execute(record, self._ts(ts), lambda _state: record)
 
+    def defer(self) -> None:
+        """Let commands on disk return before their entry is synced: whoever acts on one calls `acknowledge` first.
+
+        So an order path waits once, for the ledger and its own journal together. A fill that a power cut takes is
+        offered again by its venue.
+        """
+        if isinstance(self._storage, FileStorage):
+            self._storage.defer()
+
+    def acknowledge(self) -> None:
+        """Return when every command so far survives a power cut; callable from any thread.
+
+        Raises:
+            StorageError: it does not; load the ledger again.
+        """
+        self._storage.acknowledge()
+
     def book(self, *, now_ns: int | None = None) -> Book:
         """Return the account as it is, commands of other processes included; raise LockTimeout where it is busy."""
         with self._turn():

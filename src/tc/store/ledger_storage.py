@@ -45,6 +45,9 @@ class LedgerStorage(Protocol):
     def append(self, ts: int, record: Record) -> Stored:
         """Store a record within a turn and return it as read back."""
 
+    def acknowledge(self) -> None:
+        """Return when everything that was stored survives a power cut; outside of a turn, from any thread."""
+
     def damaged(self, seq: int, reason: str) -> TcError:
         """Return the fault that entry `seq` does not follow from those before it."""
 
@@ -67,6 +70,9 @@ class MemoryStorage:
         """Number the record."""
         self._seq += 1
         return Stored(self._seq, ts, record)
+
+    def acknowledge(self) -> None:
+        """Nothing here survives."""
 
     def damaged(self, seq: int, reason: str) -> TcError:
         """Return our own fault: nobody else wrote here."""
@@ -104,6 +110,10 @@ class FileStorage:
                 Journal.create(directory.journal, clock=clock).close()
         return cls.open(directory, timeout_s=timeout_s, clock=clock)
 
+    def defer(self) -> None:
+        """From now on store without a sync: whoever acts on an entry calls `acknowledge` first."""
+        self._journal.is_deferred = True
+
     @classmethod
     def open(cls, directory: LedgerDirectory, *, timeout_s: float, clock: Clock = SYSTEM_CLOCK) -> FileStorage:
         """Open an existing ledger, verify all of it against its anchor and repair a torn tail.
@@ -138,7 +148,7 @@ class FileStorage:
                 raise self.directory.damaged(describe_damage(error)) from error
 
     def append(self, ts: int, record: Record) -> Stored:
-        """Acknowledge the record, then read it back from the file.
+        """Acknowledge the record, where that is not deferred, then read it back from the file.
 
         Raises:
             NotWritten: nothing was written.
@@ -153,6 +163,14 @@ class FileStorage:
         if seq - self._anchored_seq >= ANCHOR_ENTRIES:
             self.renew_anchor()
         return self._decoded(back)
+
+    def acknowledge(self) -> None:
+        """Sync what was stored.
+
+        Raises:
+            OutcomeUnknown: it may or may not be there: open the ledger again.
+        """
+        self._journal.acknowledge()
 
     def renew_anchor(self) -> None:
         """Record the head outside the journal if it is newer: from here on a cut of even one entry is seen.
@@ -172,6 +190,8 @@ class FileStorage:
     def close(self) -> None:
         """Let go of the files; where something was appended, record the head first if the ledger is free."""
         try:
+            if self._journal.is_deferred:
+                self._journal.acknowledge()
             if self._journal.head.seq > self._anchored_seq:
                 self.renew_anchor()
         finally:
