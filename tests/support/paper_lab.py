@@ -173,7 +173,7 @@ class Paper:
                 )
                 if (is_matched and not differs) or time.monotonic() - began > deadline_s:
                     return Settled(is_matched, differs, stood_down, time.monotonic() - began)
-                time.sleep(1.0)  # a look costs a thirtieth of the requests of a minute
+                time.sleep(2.0)  # a look costs a fiftieth of the requests of a minute
         finally:
             self.feed(is_paused=False)
 

@@ -19,6 +19,8 @@ from nautilus_trader.adapters.binance.futures.data import BinanceFuturesDataClie
 from nautilus_trader.adapters.binance.futures.execution import BinanceFuturesExecutionClient
 from nautilus_trader.adapters.binance.futures.providers import BinanceFuturesInstrumentProvider
 from nautilus_trader.adapters.binance.http.client import BinanceHttpClient
+from nautilus_trader.core.uuid import UUID4
+from nautilus_trader.execution.messages import GenerateOrderStatusReports
 from nautilus_trader.live.execution_client import LiveExecutionClient
 from nautilus_trader.live.factories import LiveDataClientFactory, LiveExecClientFactory
 from nautilus_trader.model.enums import OmsType, OrderSide, OrderStatus
@@ -74,10 +76,12 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
         self._doubt = Doubt(self, hooks.clock, RECEIVE_WINDOW_MS)
         self._asking: asyncio.Task[None] | None = None
         self._leaving: dict[str, asyncio.Future[None]] = {}
+        self._run_instruments = [instrument.id for instrument in self._cache.instruments()]
 
     def _get_cache_active_symbols(self) -> set[str]:
-        # The cache says BTCUSDT-PERP where the venue says BTCUSDT: asked for twice, every fill came twice.
-        return {str(BinanceSymbol(symbol)) for symbol in super()._get_cache_active_symbols()}
+        # The cache says BTCUSDT-PERP where the venue says BTCUSDT: asked for twice, every fill came twice. All of the
+        # run's, traded or not: where nothing is open any more, what ended unheard would never be asked for.
+        return {str(BinanceSymbol(one.symbol.value)) for one in self._run_instruments}
 
     def submit_order(self, command: Any) -> None:
         """Send one order; what is sent after it about the same order waits for it."""
@@ -179,13 +183,27 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
     async def resync(self) -> None:
         """Ask the venue for everything, and for the wallet, whose updates may have gone to a stream that was lost.
 
+        Orders that the engine knows are told one by one: it leaves out of a whole status what it thinks it need not
+        see. Of others, a human's, it learns by the whole.
+
         Raises:
             Exception: it did not answer.
         """
-        status = await self.generate_mass_status(lookback_mins=None)
-        if status is None:
-            raise ComponentFault("the venue did not report its orders")
-        self._send_mass_status_report(status)
+        command = GenerateOrderStatusReports(
+            instrument_id=None, start=None, end=None, open_only=False, command_id=UUID4(),
+            ts_init=self._clock.timestamp_ns(),
+        )  # fmt: skip
+        has_others = False
+        for report in await self.generate_order_status_reports(command):
+            order = None if report.client_order_id is None else self._cache.order(report.client_order_id)
+            has_others |= order is None
+            if order is not None and not order.is_closed:
+                self._send_order_status_report(report)
+        if has_others:
+            status = await self.generate_mass_status(lookback_mins=None)
+            if status is None:
+                raise ComponentFault("the venue did not report its orders")
+            self._send_mass_status_report(status)
         await self._update_account_state()
 
     async def _connect(self) -> None:
