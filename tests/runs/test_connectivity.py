@@ -23,7 +23,7 @@ CANARY = "canary-of-the-key"
 
 def spec_text(endpoint: str, credentials: str = "{api_key_env: A_KEY, api_secret_env: A_SECRET}") -> str:
     """Return the demo with a venue of somebody else's."""
-    text = DEMO.replace("seed: 7", "seed: 7\naccount: alpha").replace("  speed: 100\n", "")
+    text = DEMO.replace("seed: 7", "seed: 7\naccount: alpha").replace("  speed: 600\n", "")
     return text.replace("  leverage: 10", f"  leverage: 10\n  endpoint: {endpoint}\n  credentials: {credentials}")
 
 

@@ -215,3 +215,49 @@ def test_a_new_run_on_an_account_that_holds_something_is_refused(tmp_path: Path)
 
     assert (code, "holds 0.010 BTCUSDT" in words) == (3, True), words
     assert not paper.run.path.exists()
+
+
+def test_a_key_that_may_withdraw_money_is_refused(tmp_path: Path) -> None:
+    """No trading program needs one: exit 3, no run, and the key is not shown."""
+    venue = VenueProcess(tmp_path / "venue", bars=50)
+    accounts = tmp_path / "venue" / "accounts.yaml"
+    accounts.write_text(accounts.read_text().replace("deposit: '10000'", "deposit: '10000', can_withdraw: true"))
+    with venue:
+        paper = Paper(tmp_path, "8s")
+        paper.environment |= {"PAPER_KEY": "alpha-key-canary", "PAPER_SECRET": "alpha-secret-canary"}
+        paper.use(f"http://127.0.0.1:{venue.port}")
+        code, words = paper.refused()
+
+    assert (code, "may withdraw money" in words) == (3, True), words
+    assert "canary" not in words
+    assert not paper.run.path.exists()
+
+
+@pytest.mark.parametrize("how", ["wrong secret", "wrong key", "readable by others", "malformed", "rotated"])
+def test_keys_are_in_no_error_log_or_file(tmp_path: Path, how: str) -> None:
+    """Whatever is wrong with keys, and after they were rotated, no message and no file that is left has one in it."""
+    with VenueProcess(tmp_path / "venue", bars=50) as venue:
+        paper = Paper(tmp_path, "4s")
+        key, secret = ("alpha-key-canary", "alpha-secret-canary")
+        file = tmp_path / "keys"
+        file.write_text(f"key: {key}\nsecret: {secret}\n")
+        file.chmod(0o600)
+        if how == "wrong secret":
+            file.write_text(f"key: {key}\nsecret: {CANARY}\n")
+        elif how == "wrong key":
+            file.write_text(f"key: {CANARY}\nsecret: {secret}\n")
+        elif how == "readable by others":
+            file.chmod(0o644)
+        elif how == "malformed":
+            file.write_text(f"{CANARY}\n{secret}\n")
+        paper.use(f"http://127.0.0.1:{venue.port}", f"file: {file}")
+        if how == "rotated":  # the same spec, other keys: the other account's
+            file.write_text("key: beta-key-canary\nsecret: beta-secret-canary\n")
+            code, facts, words = ended(paper.start())
+            assert (code, facts["status"]) == (0, "completed"), words
+        else:
+            code, words = paper.refused()
+            assert code == (3 if how == "readable by others" else 2 if how == "malformed" else 6), words
+
+    for text in (words, *(data.decode(errors="replace") for _, data in paper.texts())):
+        assert "canary" not in text

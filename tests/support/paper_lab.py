@@ -46,7 +46,7 @@ class Paper:
         keys = "  leverage: 10\n  credentials: {api_key_env: PAPER_KEY, api_secret_env: PAPER_SECRET}"
         text = DEMO.read_text().replace("duration: 60s", f"duration: {duration}").replace("  leverage: 10", keys)
         self.spec = folder / "spec.yaml"
-        self.spec.write_text(text.replace("speed: 100", "speed: 300"))
+        self.spec.write_text(text.replace("speed: 600", "speed: 300"))
         self.environment = os.environ | {
             "TC_ARTIFACTS_ROOT": str(self.roots.artifacts),
             "TC_RUNTIME_ROOT": str(self.roots.runtime),
@@ -98,8 +98,9 @@ class Paper:
         return found
 
     def texts(self) -> list[tuple[Path, bytes]]:
-        """Return everything that lies under its artifacts."""
-        return [(path, path.read_bytes()) for path in self.roots.artifacts.rglob("*") if path.is_file()]
+        """Return everything that it left behind: artifacts, runtime state, and what holds across clones."""
+        folders = (self.roots.artifacts, self.roots.runtime, Path(self.environment["XDG_STATE_HOME"]))
+        return [(path, path.read_bytes()) for folder in folders for path in folder.rglob("*") if path.is_file()]
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the control port of the run's own venue; return the answer."""
