@@ -93,7 +93,7 @@ def _spec(name: str, **changes: Any) -> dict[str, Any]:
     return spec | changes
 
 
-def _dataset(name: str, seed: int) -> None:
+def dataset(name: str, seed: int) -> None:
     if not (RUNTIME / "datasets" / name).is_dir():
         subprocess.run(
             tc("data", "generate", "--name", name, "--seed", str(seed), "--bars", "43200", "--step", "1m", "--start",
@@ -107,7 +107,7 @@ def _roots(name: str) -> Roots:
 
 
 def _plain(number: int) -> list[float]:
-    _dataset("demo-btc-1m", 7)
+    dataset("demo-btc-1m", 7)
     name = f"plain-{time.time_ns()}-{number}"
     venue = OwnVenue(read_run_spec(yaml.safe_dump(_spec("bench-plain")).encode(), "bench"), _roots(name), name)
     venue.prepare(None)
@@ -155,7 +155,7 @@ def _bars() -> None:
     spec["instruments"], spec["data"], spec["strategies"] = [], [], []
     for number in range(SYMBOLS):
         coin = f"C{number:02d}"
-        _dataset(f"bench-{coin.lower()}", number)
+        dataset(f"bench-{coin.lower()}", number)
         name, bar_type = f"{coin}USDT-PERP.BINANCE", f"{coin}USDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL"
         spec["instruments"].append(instrument | {"id": name, "base_currency": coin})
         spec["data"].append(feed | {"dataset": f"bench-{coin.lower()}", "bar_type": bar_type, "speed": FASTEST})
