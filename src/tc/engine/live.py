@@ -249,7 +249,8 @@ class LiveRun:
         async def and_agreed() -> bool:
             is_ready = bool(await initialized())
             if is_ready:
-                await self._looker.settle("start")
+                while not await self._looker.settle("start"):  # unasked, nobody trades: `_start` gives up in time
+                    await asyncio.sleep(POLL_S)
                 for breach in self._gate.books.restored(kernel.clock.timestamp_ns()):
                     self._gate.watch.take_breach(breach)
             return is_ready

@@ -25,7 +25,8 @@ INTERVAL_S = 5.0
 """Between two looks while nothing differs."""
 AGAIN_S = 2.0
 """Between two looks while something does."""
-FIRST_AGAIN_S = 0.25
+FIRST_AGAIN_S, SETTLING_S = 0.25, 1.0
+"""Between the first two looks that settle something, and between later ones."""
 SETTLE_S = 12.0
 """How long the first and the last look wait for what is on its way: longer than the engine's own checks take."""
 RESYNC_AFTER_S = 2.0
@@ -114,6 +115,8 @@ class Looker:
         Return whether the venue answered at all.
         """
         deadline_ns = self._clock.monotonic_ns() + int(SETTLE_S * 1e9)
+        with suppress(Exception):  # what ended unheard is known before the first look; no answer shows in that
+            await self._resync()
         is_answered = await self._look_until(moment, deadline_ns)
         if is_answered:
             self._recorder.record("VenueStateRecorded", self._seen)
@@ -131,7 +134,7 @@ class Looker:
             if self._clock.monotonic_ns() > deadline_ns:
                 break
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, AGAIN_S)
+            pause_s = min(2 * pause_s, SETTLING_S)
         return is_answered
 
     async def _tell(self) -> None:
