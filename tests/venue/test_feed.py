@@ -19,6 +19,7 @@ from tc.venue.desk import Desk
 from tc.venue.exchange.event import Event, MarketMoved
 from tc.venue.exchange.exchange import Exchange
 from tc.venue.exchange.market import Rules
+from tc.venue.exchange.order import OrderRequest
 from tc.venue.feed import Feed, Pace
 
 MINUTE_NS = 60_000_000_000
@@ -90,7 +91,9 @@ def dataset(table: BarTable) -> Dataset:
 class FeedLab:
     """A feed over made-up bars, on a fake clock."""
 
-    def __init__(self, tables: dict[str, BarTable], speed: str = "60", hold: bool = False) -> None:
+    def __init__(
+        self, tables: dict[str, BarTable], speed: str = "60", hold: bool = False, funding_rate: str = "0"
+    ) -> None:
         self.clock = FakeClock()
         self.recorder = Nowhere()
         self.desk = Desk(Exchange(Rules()), self.recorder, self.clock)
@@ -98,7 +101,7 @@ class FeedLab:
         self.sources = {name: BarSource(dataset(table), symbol(name, tick=D("0.1"))) for name, table in tables.items()}
         for source in self.sources.values():
             self.desk.exchange.list_symbol(source.symbol, 0)
-        pace = Pace(D(speed), 4, hold)
+        pace = Pace(D(speed), 4, hold, D(funding_rate))
         self.feed = Feed(self.desk, self.audience, self.sources, {}, pace, self.clock.asleep)
 
     def play(self) -> list[tuple[int, str, int]]:
@@ -188,3 +191,16 @@ def test_the_same_bars_and_seed_give_the_same_events() -> None:
     first.play()
     second.play()
     assert first.recorder.events == second.recorder.events
+
+
+def test_funding_is_charged_at_every_full_eight_hours_of_the_markets_time() -> None:
+    """Two days of minutes from midnight charge a long six times, at 08:00, 16:00, 00:00 and again; no rate, never."""
+    for rate, expected in (("0.0001", 6), ("0", 0)):
+        lab = FeedLab({"BTCUSDT": made_up_bars(2_880)}, speed="100000", funding_rate=rate)
+        lab.desk.exchange.open_account("alpha", D(10_000), 0)
+        lab.feed.open_markets()
+        lab.desk.exchange.submit("alpha", OrderRequest("BTCUSDT", "long", "BUY", "MARKET", D("0.010"), D(0)), 1)
+        lab.play()
+        paid = [event for event in lab.recorder.events if getattr(event, "kind", "") == "FUNDING_FEE"]
+        assert len(paid) == expected
+        assert all(event.amount < 0 for event in paid)

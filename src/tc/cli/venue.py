@@ -57,6 +57,7 @@ def serve(
     latency_ms: Annotated[int, typer.Option("--latency-ms", min=0, max=60_000, help="From order to match.")] = 0,
     partial_fill: Annotated[str, typer.Option("--partial-fill", help="Chance that a fill comes in parts.")] = "0",
     fill_at_touch: Annotated[str, typer.Option("--fill-at-touch", help="Chance of a turn at the touched price.")] = "1",
+    funding_rate: Annotated[str, typer.Option("--funding-rate", help="Charged every 8 h of the market's time.")] = "0",
     times: Annotated[
         Literal["data", "live"], typer.Option("--times", help="Stamps of bars: their own, or now.")
     ] = "data",
@@ -79,9 +80,14 @@ def serve(
     from tc.venue.setting import SPEED_MAX, SPEED_MIN, parse_symbol
 
     through = _upstream(upstream, upstream_stream, interval)
-    pace = Pace(_number("--speed", speed, SPEED_MIN, SPEED_MAX), ticks, hold)
-    if through is not None and (hold or times != "data" or pace.speed != 1):
-        raise InputError("--speed, --hold and --times are about datasets; leave them out with --upstream")
+    pace = Pace(
+        _number("--speed", speed, SPEED_MIN, SPEED_MAX),
+        ticks,
+        hold,
+        _number("--funding-rate", funding_rate, Decimal(-1), Decimal(1)),
+    )
+    if through is not None and (hold or times != "data" or pace.speed != 1 or pace.funding_rate):
+        raise InputError("--speed, --hold, --times, --funding-rate are about datasets; leave them out with --upstream")
     symbols = [parse_symbol(text, has_dataset=through is None) for text in symbol]
     if len({one.name for one in symbols}) != len(symbols):
         raise InputError("--symbol names the same symbol twice; give each once")

@@ -154,16 +154,26 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
         """Report one order; its fills are told before."""
         self._generate_order_status_retries.clear()  # else it would reject an order after three questions unanswered
         report = await super().generate_order_status_report(command)
-        if report is not None:
-            await self._doubt.send_fills(self.whole(report))
+        if report is not None and self.whole(report).filled_qty:
+            order = self._cache.order(command.client_order_id)
+            if order is not None and report.filled_qty > order.filled_qty:
+                await self.report_all()
         return report
 
     async def generate_order_status_reports(self, command: Any) -> list[Any]:
         """Report orders; their fills are told before."""
         reports = await super().generate_order_status_reports(command)
-        for report in reports:
-            await self._doubt.send_fills(self.whole(report))
+        await self._doubt.send_fills([self.whole(report) for report in reports])
         return list(reports)
+
+    async def report_all(self) -> list[Any]:
+        """Report every order of the run's instruments, their fills told before, in order."""
+        return await self.generate_order_status_reports(
+            GenerateOrderStatusReports(
+                instrument_id=None, start=None, end=None, open_only=False, command_id=UUID4(),
+                ts_init=self._clock.timestamp_ns(),
+            )
+        )  # fmt: skip
 
     def whole(self, report: Any) -> Any:
         """Return a report with the prices of the order that it is of.
@@ -189,12 +199,8 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
         Raises:
             Exception: it did not answer.
         """
-        command = GenerateOrderStatusReports(
-            instrument_id=None, start=None, end=None, open_only=False, command_id=UUID4(),
-            ts_init=self._clock.timestamp_ns(),
-        )  # fmt: skip
         has_others = False
-        for report in await self.generate_order_status_reports(command):
+        for report in await self.report_all():
             order = None if report.client_order_id is None else self._cache.order(report.client_order_id)
             has_others |= order is None
             if order is not None and not order.is_closed:

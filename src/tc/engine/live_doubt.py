@@ -21,6 +21,7 @@ from tc.clock import Clock
 INTERVAL_S = 0.5
 OLD_NS = 1_000_000_000
 """So long an answer may take before it is asked for."""
+TRADES_MAX = 1_000
 PAUSES_S = (0.5, 1.0, 1.0, 2.0, 4.0)
 """After each question about an order; the last one again and again."""
 NOT_ARRIVED = "NOT_ARRIVED: the venue has no such order, and takes none that is so old"
@@ -54,24 +55,25 @@ class Doubt:
                 except Exception as error:  # noqa: BLE001 - no answer, of whatever kind: asked again
                     self._client._log.warning(f"No answer about {order.client_order_id!r} yet: {error}")
 
-    async def send_fills(self, report: Any) -> None:
-        """Tell the engine of every fill of an order that its report knows of and the engine does not."""
+    async def send_fills(self, reports: list[Any]) -> None:
+        """Tell the engine of every fill that the reports know of and it does not, in the order in which they were made.
+
+        In another order what only reduces would meet a position that is not there yet, and be cut.
+        """
         client = self._client
-        order = None if report.client_order_id is None else client._cache.order(report.client_order_id)
-        if order is None or order.strategy_id is None or report.filled_qty <= order.filled_qty:
-            return
-        if order.venue_order_id is None or report.quantity != order.quantity:
-            # Its id and quantity first, as if nothing more had filled: an order that the venue cut to what there was to
-            # close would else stay open for ever, full and yet not filled.
-            told = report.filled_qty, report.order_status
-            report.filled_qty = order.filled_qty
-            report.order_status = OrderStatus.PARTIALLY_FILLED if order.filled_qty else OrderStatus.ACCEPTED
-            client._send_order_status_report(report)
-            report.filled_qty, report.order_status = told
-        trades = await client._http_account.query_user_trades(
-            symbol=order.instrument_id.symbol.value, order_id=int(report.venue_order_id.value)
-        )
-        for trade in sorted(trades, key=lambda each: each.id):
+        missing: dict[str, tuple[Any, Any]] = {}
+        for report in reports:
+            order = None if report.client_order_id is None else client._cache.order(report.client_order_id)
+            if order is not None and report.filled_qty > order.filled_qty:
+                missing[report.venue_order_id.value] = (report, order)
+        trades: list[Any] = []
+        for symbol in sorted({order.instrument_id.symbol.value for _, order in missing.values()}):
+            trades += await client._http_account.query_user_trades(symbol=symbol, limit=TRADES_MAX)
+        for trade in sorted(trades, key=lambda each: (each.time, each.id)):
+            report, order = missing.get(str(trade.orderId), (None, None))
+            if order is None or str(trade.id) in {each.value for each in order.trade_ids}:
+                continue
+            self._send_beginning(report, order)
             client._send_fill_report(
                 trade.parse_to_fill_report(
                     account_id=client.account_id, instrument_id=order.instrument_id, report_id=UUID4(),
@@ -79,13 +81,25 @@ class Doubt:
                 )
             )  # fmt: skip
 
+    def _send_beginning(self, report: Any, order: Any) -> None:
+        # Its id and quantity, as if nothing more had filled: an order that the venue cut to what there was to close
+        # would else stay open for ever, full and yet not filled.
+        if order.venue_order_id is not None and report.quantity == order.quantity:
+            return
+        told = report.filled_qty, report.order_status
+        report.filled_qty = order.filled_qty
+        report.order_status = OrderStatus.PARTIALLY_FILLED if order.filled_qty else OrderStatus.ACCEPTED
+        self._client._send_order_status_report(report)
+        report.filled_qty, report.order_status = told
+
     async def _resolve(self, order: Any) -> None:
         asked_ns = self._clock.now_ns()
         report = await self._look_up(order)
         if not order.is_inflight:
             return  # answered meanwhile
         if report is not None:
-            await self.send_fills(report)
+            if report.filled_qty > order.filled_qty:  # others may have filled before it, unheard too
+                await self._client.report_all()
             self._client._send_order_status_report(report)
         elif asked_ns - order.last_event.ts_event > self._gone_ns:
             self._give_up(order)

@@ -21,6 +21,7 @@ _PAPER_ONLY = {
     "connectivity_readiness": "a backtest connects to nothing",
     "venue.endpoint": "a backtest connects to nothing",
     "venue.credentials": "a backtest connects to nothing",
+    "venue.funding_rate": "a backtest's venue charges no funding",
 }
 
 
@@ -132,8 +133,8 @@ def _endpoint_problems(spec: RunSpec) -> Iterator[Problem]:
         if feed.speed is not None:
             text = f"found {shown(feed.speed)}, but the venue at venue.endpoint has a pace of its own; remove it"
             yield Problem(("data", index, "speed"), text)
-    if venue.latency_ms.base or venue.fill_model.prob_fill_on_limit != 1:
-        text = "found a latency or a fill model, but the venue at venue.endpoint has its own; remove them"
+    if venue.latency_ms.base or venue.fill_model.prob_fill_on_limit != 1 or venue.funding_rate is not None:
+        text = "found a latency, fill model or funding rate, but the venue at venue.endpoint has its own; remove them"
         yield Problem(("venue", "endpoint"), text)
 
 

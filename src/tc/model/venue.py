@@ -140,6 +140,9 @@ class Venue(Section):
     latency_ms: Latency = Field(default=Latency(), description="Latency model.")
     fill_model: FillModel = Field(default=FillModel(), description="Fill model.")
     credentials: Credentials | None = Field(default=None, description="Paper: where the keys are found.")
+    funding_rate: FeeRate | None = Field(
+        default=None, description="Paper: charged on positions at 00:00, 08:00 and 16:00 UTC of the data's time."
+    )
 
     @property
     def currencies(self) -> tuple[str, ...]:

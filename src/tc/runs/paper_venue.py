@@ -125,6 +125,8 @@ class OwnVenue:
             str(int(spec.venue.latency_ms.base)),
         ]
         options += ["--fill-at-touch", decimal_text(spec.venue.fill_model.prob_fill_on_limit)]
+        if spec.venue.funding_rate is not None:
+            options += [f"--funding-rate={decimal_text(spec.venue.funding_rate)}"]
         for feed in spec.data:
             options += ["--symbol", self._symbol(feed.instrument_id, feed.dataset)]
         return options

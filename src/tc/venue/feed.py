@@ -18,6 +18,7 @@ LAG_NS_MAX = 250_000_000
 BEHIND_POLL_S = 0.002
 BEHIND_S_MAX = 30.0
 PAUSE_POLL_S = 0.02
+FUNDING_NS = 8 * 3_600_000_000_000  # at 00:00, 08:00 and 16:00 UTC of the market's time
 _NS = 1_000_000_000
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -42,11 +43,15 @@ class Audience(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """`speed` times as fast as the bars were; `ticks` trades a bar; with `hold` not before somebody listens."""
+    """`speed` times as fast as the bars were; `ticks` trades a bar; with `hold` not before somebody listens.
+
+    `funding_rate` is charged on every position whenever eight hours of the market's own time are full.
+    """
 
     speed: Decimal
     ticks: int
     hold: bool = False
+    funding_rate: Decimal = Decimal(0)
 
 
 @dataclass(order=True, slots=True)
@@ -141,6 +146,8 @@ class Feed:
             is_buyer_maker=trade.is_buyer_maker,
             bar_closed=step.bar.index if is_last else None,
         )
+        if is_last and self._pace.funding_rate and _ends_a_funding_period(step.bar, source.step_ns):
+            self._desk.exchange.fund(step.name, self._pace.funding_rate, now_ms)
         self._desk.commit()
         if is_last:
             self.bars += 1
@@ -160,3 +167,7 @@ class Feed:
                 due_ns = bar.open_ns + source.step_ns * (number + 1) // self._pace.ticks
                 yield _Step(due_ns, name, number, trade, bar)
             before = bar.close
+
+
+def _ends_a_funding_period(bar: FeedBar, step_ns: int) -> bool:
+    return (bar.open_ns + step_ns) // FUNDING_NS != bar.open_ns // FUNDING_NS
