@@ -80,6 +80,7 @@ def end(paper: Paper, process: Any) -> dict[str, int]:
     assert (code, facts["status"], facts["reconciliation"]) == (0, "interrupted", "matched"), words
     counts = paper.counts()
     assert "ReconciliationBreak" not in counts
+    assert "Traceback" not in words
     verified = paper.verified()
     assert verified.is_equal, verified.difference
     return counts

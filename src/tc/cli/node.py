@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from contextlib import redirect_stdout
@@ -26,6 +27,7 @@ def node() -> None:
     if not line.strip():
         raise InputError("tc node found no order on its standard input; it is started by `tc run`")
     out = sys.stdout
+    _quiet_the_engine()
 
     def say(fact: dict[str, Any]) -> None:
         try:
@@ -40,3 +42,15 @@ def node() -> None:
         raise typer.Exit(EXIT_OPEN)
     say({"event": "sealed", "exit_code": result.exit_code})
     raise typer.Exit(result.exit_code)
+
+
+def _quiet_the_engine() -> None:
+    """Let what the engine writes to the terminal by itself go nowhere: every error of it is in nautilus.jsonl too.
+
+    What we and the strategies say goes where it went before.
+    """
+    sys.stderr.flush()
+    sys.stderr = os.fdopen(os.dup(sys.stderr.fileno()), "w", buffering=1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)

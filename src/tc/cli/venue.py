@@ -80,29 +80,21 @@ def serve(
     from tc.venue.setting import SPEED_MAX, SPEED_MIN, parse_symbol
 
     through = _upstream(upstream, upstream_stream, interval)
-    pace = Pace(
-        _number("--speed", speed, SPEED_MIN, SPEED_MAX),
-        ticks,
-        hold,
-        _number("--funding-rate", funding_rate, Decimal(-1), Decimal(1)),
-    )
+    rate = _number("--funding-rate", funding_rate, Decimal(-1), Decimal(1))
+    pace = Pace(_number("--speed", speed, SPEED_MIN, SPEED_MAX), ticks, hold, rate)
     if through is not None and (hold or times != "data" or pace.speed != 1 or pace.funding_rate):
         raise InputError("--speed, --hold, --times, --funding-rate are about datasets; leave them out with --upstream")
     symbols = [parse_symbol(text, has_dataset=through is None) for text in symbol]
     if len({one.name for one in symbols}) != len(symbols):
         raise InputError("--symbol names the same symbol twice; give each once")
+    partial, at_touch = _chance("--partial-fill", partial_fill), _chance("--fill-at-touch", fill_at_touch)
     setting = VenueSetting(
         state=state,
         runtime_root=Roots.of(None, runtime_root).runtime,
         symbols=symbols,
         accounts=read_accounts(accounts),
         pace=pace,
-        rules=Rules(
-            seed=seed,
-            latency_ms=latency_ms,
-            partial_fill=_number("--partial-fill", partial_fill, Decimal(0), Decimal(1)),
-            fill_at_touch=_number("--fill-at-touch", fill_at_touch, Decimal(0), Decimal(1)),
-        ),
+        rules=Rules(seed, latency_ms, partial, at_touch),
         limits=UNLIMITED if no_limits else Limits(),
         port=port,
         control_port=control_port,
@@ -130,6 +122,10 @@ def _upstream(rest: str | None, stream: str | None, interval: str) -> UpstreamSe
 def _announce(facts: dict[str, object]) -> None:
     sys.stdout.write(json.dumps(facts) + "\n")
     sys.stdout.flush()
+
+
+def _chance(option: str, text: str) -> Decimal:
+    return _number(option, text, Decimal(0), Decimal(1))
 
 
 def _number(option: str, text: str, least: Decimal, most: Decimal) -> Decimal:
