@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tc.clock import SYSTEM_CLOCK, Clock
 from tc.durable import make_directory, process_start_time, remove_tree, write_artifact
-from tc.errors import ComponentFault, InputError
+from tc.errors import ComponentFault, InputError, StorageError, TcError
 from tc.ids import make_run_id, plain_id
 from tc.model.endpoint import ApiKeys, LoopbackEndpoint
 from tc.runs.credentials import resolve_keys
@@ -124,6 +124,7 @@ class Supervisor:
         safety = self._spec.safety
         restarts = MAX_RESTARTS if safety is None or safety.max_restarts is None else safety.max_restarts
         first = attempt = order.attempt
+        is_disk = False
         while True:
             node.tell(order.to_line())
             code = self._follow(node, stop)
@@ -131,11 +132,9 @@ class Supervisor:
                 return PaperEnd(_load_result(self._run), code)
             if not self._is_created:
                 return PaperEnd(None, code)
+            is_disk |= code == StorageError.exit_code
             if order.is_closing:
-                raise ComponentFault(
-                    f"run {self._run_id} is not sealed: what it holds at {order.endpoint.http} could not be confirmed; "
-                    f"look there, then `tc runs recover {self._run_id}`"
-                )
+                raise self._not_sealed(order, is_disk=is_disk)
             attempt += 1
             is_last = (
                 stop.is_set() or self._is_over or attempt - first > restarts or 0 < code < ComponentFault.exit_code
@@ -143,6 +142,17 @@ class Supervisor:
             order = self._order_again(attempt, is_closing=is_last)
             node = Child(["node"])
             self._watcher({"event": "restart", "attempt": attempt, "exit_code": code, "closing": is_last})
+
+    def _not_sealed(self, order: NodeOrder, *, is_disk: bool) -> TcError:
+        if is_disk:
+            return StorageError(
+                f"run {self._run_id} is not sealed: the disk failed, and nothing was sent that is not recorded; mend "
+                f"it, look at {order.endpoint.http}, then `tc runs recover {self._run_id}`"
+            )
+        return ComponentFault(
+            f"run {self._run_id} is not sealed: what it holds at {order.endpoint.http} could not be confirmed; "
+            f"look there, then `tc runs recover {self._run_id}`"
+        )
 
     def _follow(self, node: Child, stop: StopRequest) -> int:
         """Pass on what the node says and what the operator asks until it is gone; keep the venue alive meanwhile."""
