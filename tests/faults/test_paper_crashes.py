@@ -22,7 +22,7 @@ from tc.store.run_directory import JOURNAL
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_800)]
 
 RESTORED_S = 5.0
-PAUSE_S = scaled(0.0, 7.0)  # a start and its looks ask for a tenth of the requests that a venue allows in a minute
+PAUSE_S = scaled(0.0, 4.0)  # a start and its looks ask for a tenth of the requests that a venue allows in a minute
 MOMENTS = (
     "OrderInitialized", "SubmitOrder", "OrderSubmitted", "OrderAccepted", "OrderFilled", "AccountState", "ModifyOrder",
     "OrderPendingUpdate", "OrderUpdated", "CancelAllOrders", "OrderCanceled", "PositionOpened",

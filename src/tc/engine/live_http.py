@@ -87,8 +87,13 @@ class LoopbackHttp:
         async with self._session.request(
             verb, URL(url, encoded=True), headers=headers, data=body, allow_redirects=False
         ) as response:
-            data = await response.content.read(BODY_BYTES_MAX)
-            return Answer(response.status, data, dict(response.headers))
+            body_parts, size = [], 0
+            async for part in response.content.iter_any():  # `read(n)` would give what has come so far
+                size += len(part)
+                if size > BODY_BYTES_MAX:
+                    raise HttpError(f"{verb} {urlsplit(url).path}: an answer of more than {BODY_BYTES_MAX} bytes")
+                body_parts.append(part)
+            return Answer(response.status, b"".join(body_parts), dict(response.headers))
 
     def _is_too_old(self, query: str) -> bool:
         words = parse_qs(query)

@@ -1,0 +1,93 @@
+"""The HTTP client of a live node: whole answers, bounded in time and size, from this machine only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from aiohttp import web
+
+from tc.clock import SYSTEM_CLOCK
+from tc.engine import live_http
+from tc.engine.live_http import LoopbackHttp
+from tc.errors import RefusedError
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+async def served(handler: Handler, use: Callable[[str, LoopbackHttp], Awaitable[None]], timeout_s: float = 5.0) -> None:
+    """Serve one handler at every path and use a client on it."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    client = LoopbackHttp(SYSTEM_CLOCK, timeout_s=timeout_s)
+    try:
+        await use(f"http://127.0.0.1:{runner.addresses[0][1]}", client)
+    finally:
+        await client.close()
+        await runner.cleanup()
+
+
+def in_pieces(size: int, count: int) -> Handler:
+    """Return a handler that sends an answer of `size` bytes in pieces, with a pause after each."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.content_length = size
+        await response.prepare(request)
+        for _ in range(count):
+            await response.write(b"x" * (size // count))
+            await asyncio.sleep(0.01)
+        await response.write_eof()
+        return response
+
+    return handler
+
+
+def test_an_answer_that_comes_in_pieces_is_whole() -> None:
+    """A history of a thousand orders does not come in one piece: all of it is read, not what is there first."""
+
+    async def use(url: str, client: LoopbackHttp) -> None:
+        answer = await client.request("GET", f"{url}/fapi/v1/allOrders")
+        assert len(answer.body) == 600_000
+
+    asyncio.run(served(in_pieces(600_000, 10), use))
+
+
+def test_an_answer_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither size nor time of an answer is without bound."""
+    monkeypatch.setattr(live_http, "BODY_BYTES_MAX", 10_000)
+
+    async def use(url: str, client: LoopbackHttp) -> None:
+        with pytest.raises(live_http.HttpError, match="more than"):
+            await client.request("GET", f"{url}/big")
+
+    asyncio.run(served(in_pieces(20_000, 4), use))
+
+    async def hang(_request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(3)
+        return web.Response()
+
+    async def wait(url: str, client: LoopbackHttp) -> None:
+        with pytest.raises(live_http.HttpError, match="no answer within"):
+            await client.request("GET", f"{url}/slow")
+
+    asyncio.run(served(hang, wait, timeout_s=0.2))
+
+
+def test_another_machine_is_refused_before_a_connection_is_made() -> None:
+    """The address of the socket itself is checked."""
+
+    async def use() -> None:
+        client = LoopbackHttp(SYSTEM_CLOCK)
+        try:
+            with pytest.raises(RefusedError, match=r"192\.0\.2\.1"):
+                await client.request("GET", "http://192.0.2.1:9/fapi/v1/ping")
+        finally:
+            await client.close()
+
+    asyncio.run(use())
