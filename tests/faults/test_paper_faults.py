@@ -204,3 +204,16 @@ def test_a_fault_that_nobody_corrects_is_told_by_the_ground_truth(session: Sessi
     assert "wallet: venue" in paper.agrees(before)
     until(lambda: "StoodDown" in paper.counts(), "nobody was stood down")
     session.end(is_stood_down=True)
+
+
+def test_a_venue_whose_books_are_not_seen_for_long_stands_the_account_down(session: Session) -> None:
+    """Refused for 18 s the run takes no new risk and says why; once it is seen again the books agree."""
+    paper = session.paper()
+    paper.control("POST", "/fault", {"kind": "refuse", "target": "http"})
+    until(lambda: "StoodDown" in paper.counts(), "nobody was stood down")
+    paper.control("POST", "/fault", {"kind": "clear"})
+    settled = paper.settled(25.0)
+
+    assert settled.is_converged, settled
+    assert "VENUE_UNSEEN" in settled.stood_down[0]
+    session.end()
