@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from support.paper_lab import Paper, Settled, ended
-from support.sample import sampled
+from support.paper_lab import DEADLINE_S, Paper, Settled, ended
+from support.sample import sampled, scaled
 from support.venue_process import until
 from tc.runs.paper import VENUE
 from tc.runs.paper_recovery import trace_of
@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(3_000)]
 
 Fault = Callable[[Paper], None]
 FOR_S = 1.5
+PAUSE_S = scaled(0.0, 1.5)  # looks and starts cost requests, of which a venue allows so many in a minute
 COMBINATIONS = 200
 A_SESSION = 20  # combinations a run: its own looks ask for every fill since its start
 
@@ -136,8 +137,10 @@ class Session:
         if self._paper is None or self._process is None:
             return
         self._process.send_signal(signal.SIGTERM)
-        code, facts, words = ended(self._process)
-        if not is_stood_down:
+        if is_stood_down:  # its venue may not be to be asked any more: then it stays open, and says so
+            self._process.communicate(timeout=DEADLINE_S)
+        else:
+            code, facts, words = ended(self._process)
             assert (code, facts["reconciliation"]) == (0, "matched"), words
             verified = self._paper.verified()
             assert verified.is_equal, verified.difference
@@ -168,6 +171,7 @@ def strike(session: Session, names: list[str], dice: random.Random) -> Settled:
     assert settled.is_converged or (settled.stood_down and not settled.is_matched), (names, settled)
     if settled.stood_down:
         session.end(is_stood_down=True)
+    time.sleep(PAUSE_S)
     return settled
 
 

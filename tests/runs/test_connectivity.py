@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from support.paper_lab import FUNDING
 from tc.errors import InputError, RefusedError
 from tc.model.reading import read_run_spec
 from tc.runs.connectivity import evaluate_readiness, probe_of_file, readiness_of_file
@@ -23,7 +24,7 @@ CANARY = "canary-of-the-key"
 
 def spec_text(endpoint: str, credentials: str = "{api_key_env: A_KEY, api_secret_env: A_SECRET}") -> str:
     """Return the demo with a venue of somebody else's."""
-    text = DEMO.replace("seed: 7", "seed: 7\naccount: alpha").replace("  speed: 600\n", "")
+    text = DEMO.replace("seed: 7", "seed: 7\naccount: alpha").replace("  speed: 600\n", "").replace(FUNDING, "")
     return text.replace("  leverage: 10", f"  leverage: 10\n  endpoint: {endpoint}\n  credentials: {credentials}")
 
 

@@ -30,6 +30,7 @@ DEMO = Path(__file__).parents[2] / "runspecs" / "paper-demo.yaml"
 STRATEGIES = Path(__file__).parent / "strategies"
 DEADLINE_S = 120
 CANARY = "canary-of-the-key"
+FUNDING = "  funding_rate: 0.0001         # every eight hours of the data's time\n"
 ZERO = Decimal(0)
 
 
@@ -64,7 +65,12 @@ class Paper:
 
     def use(self, endpoint: str, keys: str = "api_key_env: PAPER_KEY, api_secret_env: PAPER_SECRET") -> None:
         """Trade at a venue of somebody else's."""
-        text = self.spec.read_text().replace("seed: 7", "seed: 7\naccount: alpha").replace("  speed: 300\n", "")
+        text = (
+            self.spec.read_text()
+            .replace("seed: 7", "seed: 7\naccount: alpha")
+            .replace("  speed: 300\n", "")
+            .replace(FUNDING, "")
+        )
         text = text.replace("price_increment: 0.1\n", "price_increment: 0.10\n")
         text = text.replace("{api_key_env: PAPER_KEY, api_secret_env: PAPER_SECRET}", f"{{{keys}}}")
         self.spec.write_text(text.replace("  leverage: 10", f"  leverage: 10\n  endpoint: {endpoint}"))
