@@ -261,3 +261,19 @@ def test_keys_are_in_no_error_log_or_file(tmp_path: Path, how: str) -> None:
 
     for text in (words, *(data.decode(errors="replace") for _, data in paper.texts())):
         assert "canary" not in text
+
+
+def test_what_was_traded_on_the_account_before_is_no_business_of_a_new_run(tmp_path: Path) -> None:
+    """A run on an account with a history of orders and fills stands nothing down for them, trades, and agrees."""
+    with VenueProcess(tmp_path / "venue", "--speed", "300", bars=5_000) as venue:
+        for name in ("first", "second"):
+            paper = Paper(tmp_path / name, "5s", name)
+            paper.environment |= {"PAPER_KEY": "alpha-key-canary", "PAPER_SECRET": "alpha-secret-canary"}
+            paper.use(f"http://127.0.0.1:{venue.port}")
+            code, facts, words = ended(paper.start())
+
+            assert (code, facts["status"], facts["reconciliation"]) == (0, "completed", "matched"), words
+            assert facts["metrics"]["fills"] >= 4
+            assert {order.strategy_id for order in paper.fold().orders.values()} == {"PingPong-001"}
+            stood_down = [e.payload()["by"] for e in read_entries(paper.run.file(JOURNAL)) if e.type == "StoodDown"]
+            assert stood_down == ["run"]

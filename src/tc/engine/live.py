@@ -61,7 +61,7 @@ class LiveSetting:
     """What a node is started with; `attempt` counts the run's starts, `is_closing` lets it only settle what is open.
 
     `duration_s` is what is left of it; `bars_total` is None where nobody knows how many bars will come; `saved_state`
-    is what strategies saved in an earlier start.
+    is what strategies saved in an earlier start; `since_ns` is when the run was made.
     """
 
     spec: RunSpec
@@ -70,6 +70,7 @@ class LiveSetting:
     keys: ApiKeys
     log_directory: Path
     attempt: int
+    since_ns: int
     duration_s: float | None
     bars_total: int | None
     is_closing: bool = False
@@ -163,7 +164,9 @@ class LiveRun:
     def _build(self) -> None:
         setting, spec = self._setting, self._spec
         self._http = LoopbackHttp(self._clock)
-        self._hooks = hooks = LiveHooks(self._before_send, self._may_leave, self._on_reconnect, self._clock)
+        self._hooks = hooks = LiveHooks(
+            self._before_send, self._may_leave, self._on_reconnect, self._clock, setting.since_ns
+        )
         self._node = build_node(spec, setting.endpoint, setting.keys, setting.log_directory, self._http, hooks)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGABRT):
             asyncio.get_running_loop().remove_signal_handler(number)  # the engine would stop under our hands

@@ -34,6 +34,7 @@ from tc.errors import ComponentFault, StorageError
 from tc.model.endpoint import ApiKeys
 
 ACCOUNT_TYPE = BinanceAccountType.USDT_FUTURES
+_ENDED = (OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED)
 _DUPLICATE_ID = "-4116"
 _ABORTED = "Canceled retry"
 RECEIVE_WINDOW_MS = 2_500  # on this machine; the venue takes no order that is older
@@ -46,12 +47,15 @@ class LiveHooks:
 
     `before_send` returns when everything recorded so far is on disk. `may_leave` says why an order must not leave after
     all, or None. `on_reconnect` is called after the user stream was lost and the venue's report was asked for.
+    `since_ns` is when the run was made: what ended on the account before is no business of it. `client` is the client,
+    once it is made.
     """
 
     before_send: Callable[[], Awaitable[None]]
     may_leave: Callable[[Any], str | None]
     on_reconnect: Callable[[], None]
     clock: Clock
+    since_ns: int
     client: Any = None
 
 
@@ -163,8 +167,19 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
     async def generate_order_status_reports(self, command: Any) -> list[Any]:
         """Report orders; their fills are told before."""
         reports = await super().generate_order_status_reports(command)
-        await self._doubt.send_fills([self.whole(report) for report in reports])
-        return list(reports)
+        reports = [self.whole(report) for report in reports if not self._is_history(report)]
+        await self._doubt.send_fills(reports)
+        return reports
+
+    async def generate_fill_reports(self, command: Any) -> list[Any]:
+        """Report fills since the run was made."""
+        reports = await super().generate_fill_reports(command)
+        return [report for report in reports if report.ts_event >= self.hooks.since_ns]
+
+    def _is_history(self, report: Any) -> bool:
+        is_known = report.client_order_id is not None and self._cache.order(report.client_order_id) is not None
+        is_before = report.ts_last < self.hooks.since_ns
+        return not is_known and is_before and report.order_status in _ENDED
 
     async def report_all(self) -> list[Any]:
         """Report every order of the run's instruments, their fills told before, in order."""

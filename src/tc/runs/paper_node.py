@@ -144,6 +144,7 @@ class _Node:
             keys=order.keys,
             log_directory=self._writer.directory.scratch,
             attempt=order.attempt,
+            since_ns=parse_utc_ns(self._writer.metadata["created"]) // 1_000_000 * 1_000_000,  # the venue's unit
             duration_s=self._time_left_s(),
             bars_total=self._bars_total(),
             is_closing=order.is_closing,
