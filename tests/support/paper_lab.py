@@ -103,6 +103,10 @@ class Paper:
             found[entry.type] = found.get(entry.type, 0) + 1
         return found
 
+    def counts_if_any(self) -> dict[str, int]:
+        """Return the counts, none where there is no journal yet."""
+        return self.counts() if self.run.file(JOURNAL).exists() else {}
+
     def texts(self) -> list[tuple[Path, bytes]]:
         """Return everything that it left behind: artifacts, runtime state, and what holds across clones."""
         folders = (self.roots.artifacts, self.roots.runtime, Path(self.environment["XDG_STATE_HOME"]))

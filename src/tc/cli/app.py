@@ -20,6 +20,7 @@ _BRANCHES = {
     "data": "tc.cli.data",
     "spec": "tc.cli.spec",
     "venue": "tc.cli.venue",
+    "kill": "tc.cli.kill",
     "reconcile": "tc.cli.reconcile",
     "connectivity": "tc.cli.connectivity",
     "doctor": "tc.cli.doctor",

@@ -22,7 +22,8 @@ def node() -> None:
         raise InputError("tc node is started by `tc run`; give your RunSpec to that")
     from tc.runs.paper_node import run_node  # takes long: the supervisor prepares the order meanwhile
 
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # asks a running node to reconcile; nobody may end one by it
+    for number in (signal.SIGUSR1, signal.SIGUSR2):  # ask a running node to reconcile, or to kill what it holds
+        signal.signal(number, signal.SIG_IGN)
     line = sys.stdin.buffer.readline()
     if not line.strip():
         raise InputError("tc node found no order on its standard input; it is started by `tc run`")

@@ -9,41 +9,33 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from nautilus_trader.common.component import flush_logger
 
-from tc.clock import SYSTEM_CLOCK, Clock
 from tc.durable import Entry, Journal
 from tc.engine.endpoint import Endpoints
-from tc.engine.gate_rules import GateRules
 from tc.engine.gate_setup import GateParts, attach_gate, build_gate
 from tc.engine.input_tap import ATTEMPT, ENDED, InputTap
 from tc.engine.instrument import build_instrument, describe_instrument
 from tc.engine.live_client import LiveHooks
 from tc.engine.live_config import build_node
-from tc.engine.live_ending import Action, Holdings, let_go
+from tc.engine.live_ending import Action, Holdings, holdings, let_go
 from tc.engine.live_fault import contain
 from tc.engine.live_guard import LiveGuard
 from tc.engine.live_http import LoopbackHttp
 from tc.engine.live_look import ON_DEMAND, Looker
-from tc.engine.live_restore import doubtful_orders, restore_cache
+from tc.engine.live_restore import adopt_kill_orders, doubtful_orders, restore_cache
+from tc.engine.live_setting import End, LiveControls, LiveOutcome, LiveSetting
 from tc.engine.live_sink import LiveSink
 from tc.engine.live_state import StateKeeper, has_state
 from tc.engine.progress import Progress
 from tc.engine.recorder import PRIORITY, Recorder
 from tc.engine.simulated_venue import describe_venue
 from tc.engine.state import engine_state
-from tc.engine.strategy_source import LoadedStrategy
 from tc.errors import ComponentFault, RefusedError, StorageError, StrategyRaised, TcError
 from tc.evidence.fold import Fold, fold_entry
-from tc.model.endpoint import ApiKeys, LoopbackEndpoint
-from tc.model.run_spec import RunSpec
-from tc.store.ledger import PositionLedger
 
 POLL_S = 0.02
 START_S = 25.0  # three waits of the engine for ten, ten and five seconds; then it would run on without strategies
@@ -51,68 +43,8 @@ STOP_S = 10.0
 SYNC_NS = 500_000_000  # what no order waits for is on disk after so long at most
 EXTERNAL = "EXTERNAL"
 RAISED = "StrategyRaised"
-LOOK_SIGNAL = signal.SIGUSR1
-
-End = Literal["data_ended", "duration", "stopped", "shut_down", "failed", "refused"]
-
-
-@dataclass(frozen=True)
-class LiveSetting:
-    """What a node is started with; `attempt` counts the run's starts, `is_closing` lets it only settle what is open.
-
-    `duration_s` is what is left of it; `bars_total` is None where nobody knows how many bars will come; `saved_state`
-    is what strategies saved in an earlier start; `since_ns` is when the run was made.
-    """
-
-    spec: RunSpec
-    strategies: list[LoadedStrategy]
-    endpoint: LoopbackEndpoint
-    keys: ApiKeys
-    log_directory: Path
-    attempt: int
-    since_ns: int
-    duration_s: float | None
-    bars_total: int | None
-    is_closing: bool = False
-    saved_state: bytes | None = None
-
-
-@dataclass(frozen=True)
-class LiveControls:
-    """How the outside watches, stops and supplies a node.
-
-    `look` asks the venue for its books at a moment, with income or without, blocking. `open_ledgers` opens those
-    of the account under the gate's rules, given the wallet. `earlier` reads the journal's entries of earlier starts,
-    `save_state` writes what strategies want kept, `on_look` is given what a look on demand found.
-    """
-
-    on_progress: Callable[[Progress], None]
-    on_running: Callable[[], None]
-    should_stop: Callable[[], bool]
-    is_orphan: Callable[[], bool]
-    take_signals: Callable[[], None]
-    look: Callable[[str, bool], dict[str, Any]]
-    open_ledgers: Callable[[GateRules, dict[str, str]], dict[str, PositionLedger]]
-    earlier: Callable[[], Iterable[Entry]]
-    save_state: Callable[[bytes], None]
-    on_look: Callable[[dict[str, Any]], None]
-    attribution: dict[str, Any]
-    clock: Clock = SYSTEM_CLOCK
-
-
-@dataclass(frozen=True)
-class LiveOutcome:
-    """How the node ended; `left` is what the strategies hold still, `is_confirmed` that the venue said so too."""
-
-    end: End
-    reason: str
-    bars: int
-    bars_total: int | None
-    counts: dict[str, int]
-    fault: TcError | None
-    left: Holdings
-    is_confirmed: bool
-    state: dict[str, bytes]
+LOOK_SIGNAL, KILL_SIGNAL = signal.SIGUSR1, signal.SIGUSR2
+KILL_REASON = "the kill latch of the run is closed"
 
 
 def run_live(setting: LiveSetting, journal: Journal, inputs: Journal, controls: LiveControls) -> LiveOutcome:
@@ -229,11 +161,15 @@ class LiveRun:
         self._tap.granted = self._gate.gate.grants
         self._tap.attach(kernel, self._endpoints)
         self._state.load(self._setting.saved_state, self._tap)
-        for submitted in doubtful_orders(kernel) if self._setting.attempt > 1 else ():
-            kernel.exec_engine.process(submitted)
         kernel.msgbus.subscribe(f"events.order.{EXTERNAL}", self._on_external, PRIORITY - 2)
         for feed in spec.data:
             kernel.msgbus.subscribe(f"data.bars.{feed.bar_type}", self._on_bar, PRIORITY)
+        if self._setting.is_killed:
+            self._gate.control.kill(KILL_REASON, "kill")
+            for order in adopt_kill_orders(kernel, self._opening["fills"]):
+                self._recorder.on_event(order.init_event)
+        for submitted in doubtful_orders(kernel) if self._setting.attempt > 1 else ():
+            kernel.exec_engine.process(submitted)
         self._looker = Looker(
             kernel,
             self._gate,
@@ -271,7 +207,9 @@ class LiveRun:
                 return
             await asyncio.sleep(POLL_S)
         self._looker.begin()
-        asyncio.get_running_loop().add_signal_handler(LOOK_SIGNAL, self._looker.request, ON_DEMAND)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(LOOK_SIGNAL, self._looker.request, ON_DEMAND)
+        loop.add_signal_handler(KILL_SIGNAL, self._gate.control.kill, KILL_REASON, "kill")
         self._controls.on_running()
 
     async def _wait(self) -> tuple[End, str]:
@@ -280,6 +218,8 @@ class LiveRun:
         shown_ns = synced_ns = 0
         while True:
             now_ns = self._clock.monotonic_ns()
+            if self._gate.standing.is_killed:
+                return "killed", f"killed after {self._bars:,} bars"
             if self._controls.should_stop():
                 return "stopped", f"stopped on request after {self._bars:,} bars"
             if self._sink.fault is not None:
@@ -321,7 +261,10 @@ class LiveRun:
             for strategy in strategies:
                 if strategy.is_running:
                     strategy.stop()
-            left = await let_go(self._kernel, self._gate, strategies, self._action(end), self._clock)
+            if self._setting.is_killed:  # made flat without a node already: this one sends nothing
+                left = holdings(self._kernel, strategies)
+            else:
+                left = await let_go(self._kernel, self._gate, strategies, self._action(end), self._clock)
         self._is_confirmed = await self._looker.settle("end")
         self._looker.end()
         with suppress(TimeoutError):
@@ -330,6 +273,8 @@ class LiveRun:
         return left
 
     def _action(self, end: End) -> Action:
+        if end == "killed":
+            return "flatten"
         safety = self._spec.safety
         chosen = None if safety is None else (safety.on_fault if end == "failed" or self._faults else safety.on_stop)
         return chosen or "leave"

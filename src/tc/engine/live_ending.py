@@ -91,6 +91,6 @@ async def _until_answered(kernel: Any, strategies: list[Any], action: Action, cl
 def _close(parts: GateParts, strategy: Any, position: Any) -> Any:
     side = OrderSide.SELL if position.is_long else OrderSide.BUY
     order = strategy.order_factory.market(position.instrument_id, side, position.quantity, reduce_only=True)
-    parts.gate.grants[order.client_order_id.value] = Ask.OPERATOR
+    parts.gate.grants[order.client_order_id.value] = Ask.KILL_AGENT if parts.standing.is_killed else Ask.OPERATOR
     strategy.submit_order(order)
     return order

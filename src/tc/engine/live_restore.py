@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from nautilus_trader.accounting.factory import AccountFactory
@@ -15,11 +16,13 @@ from nautilus_trader.common.component import MessageBus, TestClock
 from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.execution.engine import ExecutionEngine
 from nautilus_trader.model import events
-from nautilus_trader.model.enums import OrderStatus, TriggerType
-from nautilus_trader.model.identifiers import ClientId, Venue
-from nautilus_trader.model.orders import OrderUnpacker
+from nautilus_trader.model.enums import OrderSide, OrderStatus, TriggerType
+from nautilus_trader.model.identifiers import ClientId, ClientOrderId, InstrumentId, Venue
+from nautilus_trader.model.orders import MarketOrder, OrderUnpacker
 
 from tc.durable import Entry
+from tc.evidence.three_way import instrument_of
+from tc.risk.kill_machine import PREFIX
 
 _EVENTS = {
     name: getattr(events, name)
@@ -80,6 +83,33 @@ def doubtful_orders(kernel: Any) -> list[Any]:
         for order in kernel.cache.orders()
         if order.status == OrderStatus.INITIALIZED and order.emulation_trigger == TriggerType.NO_TRIGGER
     ]  # fmt: skip
+
+
+def adopt_kill_orders(kernel: Any, venue_fills: list[dict[str, Any]]) -> list[Any]:
+    """Put the orders with which a kill made the account flat into the cache as their positions' owner's; return them.
+
+    To the engine they would be a stranger's, who has no position that they could reduce: the strategies would keep
+    what is gone. `venue_fills` are those of the venue's books.
+    """
+    filled: dict[str, dict[str, Any]] = {}
+    for fill in venue_fills:
+        name = fill["client_order_id"]
+        if name.startswith(PREFIX) and kernel.cache.order(ClientOrderId(name)) is None:
+            known = filled.setdefault(name, {**fill, "quantity": Decimal(0)})
+            known["quantity"] += Decimal(fill["quantity"])
+    adopted = []
+    for name, fill in filled.items():
+        instrument = kernel.cache.instrument(InstrumentId.from_str(instrument_of(fill["symbol"], "BINANCE")))
+        held = [one for one in kernel.cache.positions_open(None, instrument.id) if one.strategy_id.value != "EXTERNAL"]
+        for position in held[:1]:  # with NETTING an instrument has one trading strategy
+            order = MarketOrder(
+                kernel.trader_id, position.strategy_id, instrument.id, ClientOrderId(name),
+                OrderSide.BUY if fill["side"] == "BUY" else OrderSide.SELL, instrument.make_qty(fill["quantity"]),
+                UUID4(), fill["ts_event"], reduce_only=True,
+            )  # fmt: skip
+            kernel.cache.add_order(order, position.id, ClientId("BINANCE"))
+            adopted.append(order)
+    return adopted
 
 
 def _restore_account(cache: Any, recorded: dict[str, Any]) -> None:

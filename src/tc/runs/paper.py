@@ -18,6 +18,7 @@ from tc.errors import ComponentFault, InputError, StorageError, TcError
 from tc.ids import make_run_id, plain_id
 from tc.model.endpoint import ApiKeys, LoopbackEndpoint
 from tc.runs.credentials import resolve_keys
+from tc.runs.kill_clear import is_confirmed, is_latched
 from tc.runs.paper_order import NodeOrder
 from tc.runs.paper_venue import HOST, OwnVenue, remove_venue
 from tc.runs.spec_file import read_spec_file
@@ -35,6 +36,7 @@ LATEST = "latest"
 POLL_S = 0.05
 MAX_RESTARTS = 3
 CLOSE_S = 120.0
+KILL_S = 90.0
 SUPERVISOR = "supervisor.json"
 VENUE = "venue.json"
 
@@ -136,10 +138,17 @@ class Supervisor:
             if order.is_closing:
                 raise self._not_sealed(order, is_disk=is_disk)
             attempt += 1
+            is_killed = is_latched(self._request.roots, self._run_id)
+            if is_killed:
+                self._await_kill()
             is_last = (
-                stop.is_set() or self._is_over or attempt - first > restarts or 0 < code < ComponentFault.exit_code
+                is_killed
+                or stop.is_set()
+                or self._is_over
+                or attempt - first > restarts
+                or 0 < code < ComponentFault.exit_code
             )
-            order = self._order_again(attempt, is_closing=is_last)
+            order = self._order_again(attempt, is_closing=is_last, is_killed=is_killed)
             node = Child(["node"])
             self._watcher({"event": "restart", "attempt": attempt, "exit_code": code, "closing": is_last})
 
@@ -209,12 +218,19 @@ class Supervisor:
             is_own_venue=spec.venue.endpoint is None,
             attempt=request.attempt,
             is_closing=request.is_closing,
+            is_killed=request.is_closing and is_latched(request.roots, self._run_id),
         )
 
-    def _order_again(self, attempt: int, *, is_closing: bool) -> NodeOrder:
+    def _order_again(self, attempt: int, *, is_closing: bool, is_killed: bool) -> NodeOrder:
         # Asked for anew: keys may have been rotated meanwhile.
         order = self._order() if self._venue is None else self._last_order
-        return order.again(attempt, is_closing=is_closing)
+        return order.again(attempt, is_closing=is_closing, is_killed=is_killed)
+
+    def _await_kill(self) -> None:
+        """Keep the venue until whoever kills the run has made it flat."""
+        deadline_ns = self._clock.monotonic_ns() + int(KILL_S * 1e9)
+        while not is_confirmed(self._request.roots, self._run_id) and self._clock.monotonic_ns() < deadline_ns:
+            self._clock.sleep(POLL_S)
 
     def _own_venue(self, base: Path) -> tuple[LoopbackEndpoint, ApiKeys]:
         self._venue = venue = OwnVenue(self._spec, self._request.roots, self._run_id)

@@ -17,13 +17,15 @@ from typing import Any
 from tc.clock import SYSTEM_CLOCK, Clock, iso_utc, parse_utc_ns
 from tc.durable import Journal, make_directory, read_artifact, read_entries, tail_entries, write_artifact
 from tc.engine.gate_rules import GateRules
-from tc.engine.live import LiveControls, LiveOutcome, LiveSetting, run_live
+from tc.engine.live import run_live
+from tc.engine.live_setting import LiveControls, LiveOutcome, LiveSetting
 from tc.engine.progress import Progress
 from tc.errors import InputError, NotFound, RefusedError, StorageError, TcError
 from tc.model.run_spec import RunSpec
 from tc.model.value import duration_seconds
 from tc.runs.connectivity import PROBE, READINESS, evaluate_readiness, probe_document, readiness_document
 from tc.runs.inputs import RunInputs, load_inputs
+from tc.runs.kill_clear import require_no_latch
 from tc.runs.paper_order import NodeOrder
 from tc.runs.seal import Ending, RunResult, recorded_ending, seal_run
 from tc.runs.start import attribution, run_metadata, run_started
@@ -55,6 +57,8 @@ def run_node(line: bytes, lifeline: int, say: Say, clock: Clock = SYSTEM_CLOCK) 
     inputs = load_inputs(Path(order.spec_path), order.roots, Path(order.base))
     client = VenueClient(order.endpoint, order.keys, clock=clock)
     with _account(order):
+        if not order.is_killed:
+            require_no_latch(order.roots, order.run_id, order.endpoint.http, order.api_key)
         _require_usable_account(client, inputs.spec)
         if order.attempt == 1:
             _require_flat(client, order, inputs.spec)
@@ -148,6 +152,7 @@ class _Node:
             duration_s=self._time_left_s(),
             bars_total=self._bars_total(),
             is_closing=order.is_closing,
+            is_killed=order.is_killed,
             saved_state=self._saved_state() if order.attempt > 1 else None,
         )
 
@@ -314,6 +319,8 @@ def _ending(outcome: LiveOutcome, *, is_interrupt: bool, order: NodeOrder) -> En
 
     if outcome.end == "refused":
         return ending("safety_blocked", RefusedError.exit_code)
+    if outcome.end == "killed":
+        return ending("killed", RefusedError.exit_code)
     if outcome.end == "failed":
         fault: TcError | None = outcome.fault
         return ending("failed", 6 if fault is None else fault.exit_code)

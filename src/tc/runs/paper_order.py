@@ -17,7 +17,8 @@ class NodeOrder:
     """One start of a node.
 
     `attempt` counts the starts of this run from 1; `is_closing` lets it settle what is open and seal the run at once.
-    `is_own_venue` says that the venue is this run's alone.
+    `is_own_venue` says that the venue is this run's alone. With `is_killed` it closes a run that a kill made flat: it
+    sends nothing.
     """
 
     run_id: str
@@ -33,6 +34,7 @@ class NodeOrder:
     is_own_venue: bool
     attempt: int = 1
     is_closing: bool = False
+    is_killed: bool = False
 
     @property
     def roots(self) -> Roots:
@@ -49,9 +51,9 @@ class NodeOrder:
         """The keys of the account."""
         return ApiKeys(self.api_key, self.api_secret)
 
-    def again(self, attempt: int, *, is_closing: bool = False) -> NodeOrder:
+    def again(self, attempt: int, *, is_closing: bool = False, is_killed: bool = False) -> NodeOrder:
         """Return the order for another start of the same run."""
-        return replace(self, attempt=attempt, is_closing=is_closing)
+        return replace(self, attempt=attempt, is_closing=is_closing, is_killed=is_killed)
 
     def to_line(self) -> bytes:
         """Return the order as one line of JSON."""

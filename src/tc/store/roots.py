@@ -50,6 +50,11 @@ class Roots:
         return self.runtime / "datasets"
 
     @property
+    def kill_switch(self) -> Path:
+        """Kill latches of runs."""
+        return self.runtime / "kill_switch"
+
+    @property
     def nodes(self) -> Path:
         """Scratch of running nodes, by run_id."""
         return self.runtime / "nodes"

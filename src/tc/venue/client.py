@@ -127,6 +127,19 @@ class VenueClient:
             if refused.code not in (-2011, -2013):
                 raise
 
+    def close_position(self, symbol: str, side: str, quantity: str, client_order_id: str) -> dict[str, Any]:
+        """Send one market order that can only reduce."""
+        return dict(
+            self.tell(
+                "POST", "/fapi/v1/order", symbol=symbol, side=side, type="MARKET", quantity=quantity, reduceOnly="true",
+                newClientOrderId=client_order_id,
+            )
+        )  # fmt: skip
+
+    def order_named(self, symbol: str, client_order_id: str) -> dict[str, Any]:
+        """Return one order by its client id."""
+        return dict(self.ask("/fapi/v1/order", symbol=symbol, origClientOrderId=client_order_id))
+
     def close(self) -> None:
         """End the connection."""
         if self._connection is not None:
