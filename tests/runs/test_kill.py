@@ -117,6 +117,25 @@ def test_a_latched_account_takes_no_new_run_until_a_named_person_clears_it(tmp_p
         assert (code, facts["status"]) == (0, "completed"), words
 
 
+def test_everything_is_killed_at_once_and_nothing_starts_until_that_is_cleared(tmp_path: Path) -> None:
+    """`all` kills every run there is and refuses every one that would start, on whatever account."""
+    paper = Paper(tmp_path, "10m")
+    process = paper.start()
+    paper.until_entries(120)
+    done = tc(paper, "kill", "activate", "all", *WHO, "--json")
+    code, facts, words = ended(process)
+
+    assert done.returncode == 0, done.stderr
+    assert [one["run_id"] for one in json.loads(done.stdout)["killed"]] == ["paper"]
+    assert (code, facts["status"]) == (3, "killed"), words
+    other = Paper(tmp_path / "other", "3s", "other")
+    other.environment["XDG_STATE_HOME"] = paper.environment["XDG_STATE_HOME"]
+    code, words = other.refused()
+    assert (code, "latch all" in words) == (3, True), words
+    assert tc(paper, "kill", "clear", "all", *WHO).stdout == "all: cleared\n"
+    assert ended(other.start())[0] == 0
+
+
 def test_a_kill_wants_a_name_and_a_latch_that_cannot_be_read_holds(tmp_path: Path) -> None:
     """Nobody is no person; a damaged latch counts as closed."""
     paper = Paper(tmp_path, "3s")

@@ -72,6 +72,28 @@ def kill_run(
     return _Kill(RunStore(roots).find(run_id), by, reason, clock, include_foreign=include_foreign).carry_out()
 
 
+def kill_all(roots: Roots, *, by: str, reason: str, clock: Clock = SYSTEM_CLOCK) -> tuple[list[Killed], list[str]]:
+    """Close the latch of everything, then kill every paper run of these roots that is not sealed.
+
+    Return what each came to, and in words each that could not be confirmed.
+    """
+    problems: list[str] = []
+    try:
+        KillLatch.of_all().close(by, reason, clock)
+    except StorageError as fault:
+        problems.append(f"NOT LATCHED: {fault}")
+    found: list[Killed] = []
+    for summary in RunStore(roots).summaries(RunStore(roots).run_ids()):
+        run = RunDirectory(roots, summary.run_id)
+        if run.is_sealed or summary.problem is not None or run.metadata()["mode"] != "paper":
+            continue
+        try:
+            found.append(kill_run(roots, summary.run_id, by=by, reason=reason, clock=clock))
+        except TcError as fault:
+            problems.append(str(fault))
+    return found, problems
+
+
 class _Kill:
     def __init__(self, run: RunDirectory, by: str, reason: str, clock: Clock, *, include_foreign: bool) -> None:
         self._run, self._by, self._reason, self._clock = run, by, reason, clock
