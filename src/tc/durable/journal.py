@@ -118,7 +118,8 @@ class Journal(Appender):
     def acknowledge(self) -> Head:
         """Acknowledge what earlier turns wrote, outside of a turn and from any thread; return the acknowledged head.
 
-        For a shared journal that `is_deferred`: whoever acts on an entry has to wait for this first.
+        What was added and not written yet is left alone. For a shared journal that `is_deferred`: whoever acts on an
+        entry has to wait for this first.
 
         Raises:
             OutcomeUnknown: the entries may or may not survive; this journal refuses further use, open it again.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from tc.durable import Journal
@@ -28,7 +29,7 @@ _RUN, _OUTSIDE = "run", "outside"
 
 
 class InputTap:
-    """Writes the inputs of one node; nothing of it is on disk before the journal's sink flushes and syncs it.
+    """Writes the inputs of one node; nothing of it is in the file before the journal's sink lets it `flush`.
 
     `order_of` finds an order by its id, `on_added` is told that something waits to be flushed. `granted` holds the
     orders that the run itself sends, by client order id.
@@ -42,9 +43,11 @@ class InputTap:
         self._order_of = order_of
         self._on_added = on_added
         self._inside: list[bool] = []  # the innermost last: a strategy's code, or a command on its way
+        self._pending: list[tuple[str, int, int | None, dict[str, Any] | Callable[[], dict[str, Any]]]] = []
         self._readings: dict[str, list[int]] = {}
         self._requests: dict[Any, int] = {}
         self._commands_seen: dict[Any, None] = {}
+        self._account_told: Any = None
         self.orders_known: set[str] = set()
         self.granted: Mapping[str, Any] = {}
 
@@ -61,20 +64,30 @@ class InputTap:
         for name in endpoints.names:
             endpoints.wrap(name, self._layer)
 
-    def note(self, kind: str, body: dict[str, Any]) -> None:
-        """Write one entry, the readings of the clocks since the last one before it."""
-        ts = self._now_ns()
-        self.note_readings(ts)
-        body["depth"] = self._inside.count(False)
-        self._journal.add(kind, ts, encode(body))
-        self._on_added()
+    def note(self, kind: str, body: dict[str, Any] | Callable[[], dict[str, Any]]) -> None:
+        """Keep one entry, the readings of the clocks since the last one before it; it is written by `flush`.
 
-    def note_readings(self, ts: int) -> None:
-        """Write what clocks said since the last entry."""
+        Nothing that an order waits for is encoded here: what cannot change meanwhile may come as a function.
+        """
+        ts = self._now_ns()
         for strategy_id, readings in self._readings.items():
             if readings:
-                self._journal.add(CLOCK, ts, encode({"strategy_id": strategy_id, "readings": readings}))
-                readings.clear()
+                self._pending.append((CLOCK, ts, None, {"strategy_id": strategy_id, "readings": readings}))
+                self._readings[strategy_id] = []
+        self._pending.append((kind, ts, self._inside.count(False), body))
+        self._on_added()
+
+    def flush(self) -> None:
+        """Write everything that was kept to the file.
+
+        Raises:
+            StorageError: it is not written.
+        """
+        pending, self._pending = self._pending, []
+        for kind, ts, depth, body in pending:
+            said = body() if callable(body) else body
+            self._journal.add(kind, ts, encode(said if depth is None else {**said, "depth": depth}))
+        self._journal.flush()
 
     def clock_of(self, strategy: Any) -> RecordedClock:
         """Return a clock whose readings are written down."""
@@ -147,10 +160,13 @@ class InputTap:
                 made = order if order is event else order.init_event
                 self.note(ORDER, event_body(made))
         if not is_own and type(event).__name__ != "OrderInitialized":
-            self.note(ORDER_EVENT, event_body(event))
+            self.note(ORDER_EVENT, partial(event_body, event))
 
     def _on_account(self, event: Any) -> None:
-        self.note(ACCOUNT, event_body(event))
+        if event.id == self._account_told:
+            return  # told again with an order event, by the engine of the replay as by this one
+        self._account_told = event.id
+        self.note(ACCOUNT, partial(event_body, event))
 
     def _requesting(self, handler: Handler) -> Handler:
         def request(message: Any) -> None:

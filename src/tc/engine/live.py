@@ -105,7 +105,7 @@ class LiveRun:
         self._controls.take_signals()
         self._kernel = kernel = self._node.kernel
         self._fold = Fold()
-        self._sink = LiveSink(self._journal, self._on_storage_fault, self._fold_entry, self._inputs)
+        self._sink = LiveSink(self._journal, self._on_storage_fault, self._fold_entry)
         self._recorder = Recorder(
             self._sink, kernel.clock, full=spec.observability.journal == "full", batch=1,
             on_fault=lambda: None, attribution=self._controls.attribution, order_of=kernel.cache.order,
@@ -122,6 +122,7 @@ class LiveRun:
         facts = {"attempt": setting.attempt, "pid": os.getpid(), "endpoint": setting.endpoint.http}
         self._recorder.record("NodeStarted", facts)
         self._tap = InputTap(self._inputs, self._clock.now_ns, kernel.cache.order, self._sink.flush_soon)
+        self._sink.flush_inputs = self._tap.flush
         self._tap.orders_known.update(self._recorder.orders_known)
         self._tap.note(ATTEMPT, {"attempt": setting.attempt})
         for loaded in setting.strategies:

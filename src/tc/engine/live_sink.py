@@ -1,7 +1,7 @@
 """The journal of a live run as the engine's loop sees it: entries reach the file at once, the disk without blocking.
 
-A SIGKILL loses nothing that was added before the last turn of the loop; a power cut nothing that was synced. Whoever
-is about to send an order waits in `synced`, and those who wait at the same time share one sync.
+A SIGKILL loses what was added in the last five milliseconds, of which the venue is asked again; a power cut nothing
+that was synced. Whoever is about to send an order waits in `synced`, and those who wait at the same time share a sync.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from tc.durable import Journal
 from tc.errors import StorageError
 
+FLUSH_S = 0.005
+
 
 class LiveSink:
     """Takes the recorder's entries into a journal; `on_fault` is called once where the journal fails.
 
-    `on_entry` sees every entry as it is added. `inputs` is flushed before the journal: nothing is in the journal whose
-    causes are not in there. What is in `also` is synced with the journal, at the same time.
+    `on_entry` sees every entry as it is added. `flush_inputs` is called before the journal is flushed: nothing is in it
+    whose causes are not in there. What is in `also` is synced with the journal, at the same time.
     """
 
     def __init__(
@@ -26,10 +28,9 @@ class LiveSink:
         journal: Journal,
         on_fault: Callable[[StorageError], None],
         on_entry: Callable[[str, int, bytes], None] | None = None,
-        inputs: Journal | None = None,
     ) -> None:
         self._journal = journal
-        self._inputs = inputs
+        self.flush_inputs: Callable[[], None] = _nothing
         self._loop = asyncio.get_running_loop()
         self._on_fault = on_fault
         self._on_entry = on_entry
@@ -42,7 +43,7 @@ class LiveSink:
         self.fault: StorageError | None = None
 
     def add(self, entry_type: str, ts: int, data: bytes) -> int:
-        """Add an entry and return its seq; it is in the file after this turn of the loop."""
+        """Add an entry and return its seq; it is in the file in a moment, and before anybody's `synced` returns."""
         seq = self._journal.add(entry_type, ts, data)
         self.flush_soon()
         if self._on_entry is not None:
@@ -50,10 +51,10 @@ class LiveSink:
         return seq
 
     def flush_soon(self) -> None:
-        """Let what was added reach the files after this turn of the loop."""
+        """Let what was added reach the files in a moment, with what comes meanwhile."""
         if not self._is_flush_due:
             self._is_flush_due = True
-            self._loop.call_soon(self._flush)
+            self._loop.call_later(FLUSH_S, self._flush)
 
     async def synced(self) -> None:
         """Return when everything that was added before is on disk.
@@ -70,6 +71,7 @@ class LiveSink:
     def sync_soon(self) -> asyncio.Future[int]:
         """Sync what was added until now, if nothing is being synced already; return that sync."""
         if self._syncing is None:
+            self._flush()
             self._syncing = self._loop.run_in_executor(self._pool, self._sync)
             self._syncing.add_done_callback(self._on_synced)
         return self._syncing
@@ -77,6 +79,7 @@ class LiveSink:
     def close(self) -> None:
         """Sync a last time and end the threads; the journal stays open."""
         self._pool.shutdown(wait=True)
+        self._flush()
         if self.fault is None:
             try:
                 self._sync()
@@ -85,9 +88,10 @@ class LiveSink:
         self._others.shutdown(wait=True)
 
     def _sync(self) -> int:
-        # Inputs are not synced: after a power cut the last decisions may lack their causes, and the replay says so.
+        # What was flushed, and nothing that came since. Inputs are not synced: after a power cut the last decisions may
+        # lack their causes, and the replay says so.
         others = [self._others.submit(each) for each in self.also]
-        seq = self._journal.sync().seq
+        seq = self._journal.acknowledge().seq
         for each in others:
             each.result()
         return seq
@@ -103,8 +107,7 @@ class LiveSink:
     def _flush(self) -> None:
         self._is_flush_due = False
         try:
-            if self._inputs is not None:
-                self._inputs.flush()
+            self.flush_inputs()
             self._journal.flush()
         except StorageError as error:
             self._fail(error)
@@ -115,3 +118,7 @@ class LiveSink:
         if self.fault is None:
             self.fault = error
             self._on_fault(error)
+
+
+def _nothing() -> None:
+    """No inputs are recorded."""

@@ -76,6 +76,7 @@ class Recorder:
         self._attribution = {} if attribution is None else {"attribution": attribution}
         self._order_of = order_of
         self.orders_known: set[str] = set()
+        self._account_told: Any = None
         self._held: list[tuple[str, str, int, bytes]] = []
         self._left_out: set[str] = set()
         self._detach: list[Callable[[], None]] = []
@@ -99,8 +100,11 @@ class Recorder:
         """Record one message of the bus."""
         name, to_dict = self._kinds.get(type(event)) or self._learn(type(event))
         self.counts[name] += 1
-        if self._order_of is not None and name.startswith("Order"):
-            self._introduce(name, event.client_order_id)
+        if self._order_of is not None:
+            if name.startswith("Order"):
+                self._introduce(name, event.client_order_id)
+            elif name == "AccountState" and self._is_told_again(event):
+                return
         if name in _HELD:
             body = to_dict(event) | self._attribution if name == "OrderInitialized" else to_dict(event)
             self._held.append((event.client_order_id.value, name, self._now_ns(), self._encode(body)))
@@ -108,6 +112,12 @@ class Recorder:
             self._left_out.remove(event.id.value)
         else:
             self._add(name, to_dict(event))
+
+    def _is_told_again(self, state: Any) -> bool:
+        # A live engine publishes the state that it has with every order event; it is one entry until there is another.
+        is_again: bool = state.id == self._account_told
+        self._account_told = state.id
+        return is_again
 
     def _introduce(self, name: str, client_order_id: Any) -> None:
         if client_order_id.value in self.orders_known:
