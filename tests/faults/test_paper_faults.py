@@ -20,6 +20,7 @@ import pytest
 from support.paper_lab import DEADLINE_S, Paper, Settled, ended
 from support.sample import sampled, scaled
 from support.venue_process import until
+from tc.durable import lock_holder
 from tc.runs.paper import VENUE
 from tc.runs.paper_recovery import trace_of
 
@@ -50,10 +51,8 @@ def kill_venue(paper: Paper) -> None:
 
 
 def kill_node(paper: Paper) -> None:
-    """Kill the node and wait until another has taken its place."""
-    count = paper.counts().get("NodeStarted", 0)
+    """Kill the node; another can take its place only once the venue answers."""
     os.kill(paper.run.metadata()["pid"], signal.SIGKILL)
-    until(lambda: paper.counts().get("NodeStarted", 0) > count, "the node did not come back")
 
 
 def pause_node(paper: Paper) -> None:
@@ -165,6 +164,7 @@ def strike(session: Session, names: list[str], dice: random.Random) -> Settled:
         time.sleep(dice.uniform(0, 0.4))
     time.sleep(FOR_S)
     paper.control("POST", "/fault", {"kind": "clear"})
+    until(lambda: lock_holder(paper.run.lock_path), "the node did not come back")
     settled = paper.settled(25.0)
     keep({"faults": names, "converged": settled.is_converged, "seconds": round(settled.seconds, 1),
           "stood_down": settled.stood_down, "differs": settled.differs})  # fmt: skip
