@@ -25,7 +25,7 @@ from tc.engine.live_ending import Action, Holdings, holdings, let_go
 from tc.engine.live_fault import contain
 from tc.engine.live_guard import LiveGuard
 from tc.engine.live_http import LoopbackHttp
-from tc.engine.live_look import ON_DEMAND, Looker
+from tc.engine.live_look import ON_DEMAND, Looker, traded_in
 from tc.engine.live_restore import adopt_kill_orders, doubtful_orders, restore_cache
 from tc.engine.live_setting import End, LiveControls, LiveOutcome, LiveSetting
 from tc.engine.live_sink import LiveSink
@@ -129,7 +129,7 @@ class LiveRun:
             contain(loaded.strategy, loaded.spec.id, self._on_strategy_fault, self._tap)
             self._node.trader.add_strategy(loaded.strategy)
         self._node.build()
-        self._opening = self._controls.look("start", False)
+        self._opening = self._controls.look("start", False, traded_in(self._fold))
         if not self._fold.venue:
             self._describe()
         self._attach(fills)

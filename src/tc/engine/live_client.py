@@ -80,12 +80,13 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
         self._doubt = Doubt(self, hooks.clock, RECEIVE_WINDOW_MS)
         self._asking: asyncio.Task[None] | None = None
         self._leaving: dict[str, asyncio.Future[None]] = {}
-        self._run_instruments = [instrument.id for instrument in self._cache.instruments()]
 
     def _get_cache_active_symbols(self) -> set[str]:
-        # The cache says BTCUSDT-PERP where the venue says BTCUSDT: asked for twice, every fill came twice. All of the
-        # run's, traded or not: where nothing is open any more, what ended unheard would never be asked for.
-        return {str(BinanceSymbol(one.symbol.value)) for one in self._run_instruments}
+        # The cache says BTCUSDT-PERP where the venue says BTCUSDT: asked for twice, every fill came twice. Of what is
+        # on its way, too: where nothing is open any more, what ended unheard would else never be asked for.
+        symbols = super()._get_cache_active_symbols()
+        symbols |= {order.instrument_id.symbol.value for order in self._cache.orders_inflight(venue=self.venue)}
+        return {str(BinanceSymbol(symbol)) for symbol in symbols}
 
     def submit_order(self, command: Any) -> None:
         """Send one order; what is sent after it about the same order waits for it."""

@@ -7,7 +7,7 @@ its instrument takes no new risk, or the account where no one instrument is to b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -35,17 +35,20 @@ RESYNC_PAUSE_NS = 4_000_000_000
 FUNDING = "FUNDING_FEE"
 ON_DEMAND = "on_demand"
 
+Ask = Callable[[str, bool, Collection[str]], dict[str, Any]]
+
 
 class Looker:
     """Looks, records what it sees, and stands down what does not agree.
 
-    `fold` is the journal so far. `ask` asks the venue for its books, with income or without, blocking. `on_demanded`
+    `fold` is the journal so far. `ask` asks the venue for its books, with income or without, and for fills in the
+    instruments that were traded, blocking. `on_demanded`
     takes what a look on demand found. `resync` lets the engine hear of everything from the venue anew: what was lost on
     the way is known again before it becomes a break.
     """
 
     def __init__(
-        self, kernel: Any, gate: GateParts, recorder: Recorder, ask: Callable[[str, bool], dict[str, Any]], fold: Fold,
+        self, kernel: Any, gate: GateParts, recorder: Recorder, ask: Ask, fold: Fold,
         clock: Clock, on_demanded: Callable[[dict[str, Any]], None], resync: Callable[[], Awaitable[None]],
     ) -> None:  # fmt: skip
         self._kernel = kernel
@@ -107,7 +110,7 @@ class Looker:
             await self._resync()
 
     async def _compare(self, moment: str, *, has_income: bool) -> tuple[dict[str, Any], list[Comparison]]:
-        seen = await asyncio.to_thread(self._ask, moment, has_income)
+        seen = await asyncio.to_thread(self._ask, moment, has_income, traded_in(self._fold))
         self._book_income(seen)
         return seen, compare(seen, self._view(), self._fold)
 
@@ -221,3 +224,8 @@ def _described(each: Comparison) -> dict[str, Any]:
         "engine": each.engine,
         "journal": each.journal,
     }
+
+
+def traded_in(fold: Fold) -> set[str]:
+    """Return the instruments in which the run has had an order."""
+    return {order.instrument_id for order in fold.orders.values()}

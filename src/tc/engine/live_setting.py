@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -47,9 +47,10 @@ class LiveSetting:
 class LiveControls:
     """How the outside watches, stops and supplies a node.
 
-    `look` asks the venue for its books at a moment, with income or without, blocking. `open_ledgers` opens those
-    of the account under the gate's rules, given the wallet. `earlier` reads the journal's entries of earlier starts,
-    `save_state` writes what strategies want kept, `on_look` is given what a look on demand found.
+    `look` asks the venue for its books at a moment, with income or without, and for fills in the named instruments,
+    blocking. `open_ledgers` opens those of the account under the gate's rules, given the wallet. `earlier` reads the
+    journal's entries of earlier starts, `save_state` writes what strategies want kept, `on_look` is given what a look
+    on demand found.
     """
 
     on_progress: Callable[[Progress], None]
@@ -57,7 +58,7 @@ class LiveControls:
     should_stop: Callable[[], bool]
     is_orphan: Callable[[], bool]
     take_signals: Callable[[], None]
-    look: Callable[[str, bool], dict[str, Any]]
+    look: Callable[[str, bool, Collection[str]], dict[str, Any]]
     open_ledgers: Callable[[GateRules, dict[str, str]], dict[str, PositionLedger]]
     earlier: Callable[[], Iterable[Entry]]
     save_state: Callable[[bytes], None]

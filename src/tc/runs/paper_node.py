@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -184,9 +184,9 @@ class _Node:
             clock=self._clock,
         )
 
-    def _look(self, moment: str, has_income: bool) -> dict[str, Any]:
+    def _look(self, moment: str, has_income: bool, traded: Collection[str]) -> dict[str, Any]:
         since_ms = parse_utc_ns(self._writer.metadata["created"]) // 1_000_000
-        symbols = [instrument.symbol for instrument in self._spec.instruments]
+        symbols = [instrument.symbol for instrument in self._spec.instruments if instrument.id in traded]
         return {"moment": moment, **take_snapshot(self._client, symbols, since_ms, self._clock, has_income=has_income)}
 
     def _on_look(self, document: dict[str, Any]) -> None:

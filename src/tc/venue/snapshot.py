@@ -5,7 +5,7 @@ Taken while orders fill, the parts would be of different moments: they are read 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from tc.clock import SYSTEM_CLOCK, Clock
@@ -16,10 +16,11 @@ _BOOKED_WITH_FILLS = frozenset({"COMMISSION", "REALIZED_PNL"})
 
 
 def take_snapshot(
-    client: VenueClient, symbols: Sequence[str], since_ms: int, clock: Clock = SYSTEM_CLOCK, *, has_income: bool
+    client: VenueClient, symbols: Collection[str], since_ms: int, clock: Clock = SYSTEM_CLOCK, *, has_income: bool
 ) -> dict[str, Any]:
     """Return wallet, positions and working orders as of now, and fills since `since_ms`.
 
+    Fills are asked for of `symbols` and of those that have a position or an order: each costs ten requests.
     With `has_income` also funding and transfers since then: the dearest of the venue's answers by far.
     `is_still` is False where something traded during every reading: the parts may then be of different moments.
     """
@@ -32,7 +33,8 @@ def take_snapshot(
         if is_still:
             break
         before = now
-        fills = _fills(client, symbols, since_ms)
+        active = {*symbols, *now["positions"], *(order["symbol"] for order in now["orders"])}
+        fills = _fills(client, sorted(active), since_ms)
     return {
         "ts": clock.now_ns(),
         "is_still": is_still,
