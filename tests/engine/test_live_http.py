@@ -91,3 +91,32 @@ def test_another_machine_is_refused_before_a_connection_is_made() -> None:
             await client.close()
 
     asyncio.run(use())
+
+
+def test_an_order_leaves_only_when_it_is_cleared() -> None:
+    """Nothing is sent for an order that nobody cleared or that is held back, and the reason is the answer."""
+    received: list[str] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        received.append(request.path)
+        return web.Response(text="{}")
+
+    async def use(url: str, client: LoopbackHttp) -> None:
+        order = f"{url}/fapi/v1/order?newClientOrderId=O-1"
+
+        async def held() -> str | None:
+            return "KILLED: it was closed"
+
+        async def free() -> str | None:
+            return None
+
+        assert "nobody cleared it" in (await client.request("POST", order)).body.decode()
+        live_http.CLEARANCE.set(held)
+        answer = await client.request("POST", order)
+        assert (answer.status, received) == (400, [])
+        assert "KILLED: it was closed" in answer.body.decode()
+        live_http.CLEARANCE.set(free)
+        assert (await client.request("POST", order)).status == 200
+
+    asyncio.run(served(handler, use))
+    assert received == ["/fapi/v1/order"]

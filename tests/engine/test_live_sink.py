@@ -54,3 +54,42 @@ def test_a_ledger_that_cannot_be_synced_lets_no_order_leave(tmp_path: Path) -> N
 
     asyncio.run(run())
     assert len(told) == 1
+
+
+def test_an_intent_is_synced_from_the_moment_it_is_recorded(tmp_path: Path) -> None:
+    """The disk works while the engine does: nobody has to ask, and who waits for that seq begins no second sync."""
+    calls: list[int] = []
+
+    async def run() -> None:
+        sink = LiveSink(Journal.create(tmp_path / "j.jsonl"), lambda _fault: None)
+        sink.also = [lambda: calls.append(1)]
+        seq = sink.add("SubmitOrder", 1, b"{}")
+        assert sink.sync_soon() == seq
+        await sink.synced(seq)
+        assert len(calls) == 1
+        sink.close()
+
+    asyncio.run(run())
+
+
+def test_what_is_wanted_during_a_sync_is_synced_after_it(tmp_path: Path) -> None:
+    """An entry added while an earlier sync runs is not taken for synced by it."""
+    may_go, calls = threading.Event(), []
+
+    def slow() -> None:
+        calls.append(1)
+        assert may_go.wait(5)
+
+    async def run() -> None:
+        sink = LiveSink(Journal.create(tmp_path / "j.jsonl"), lambda _fault: None)
+        sink.also = [slow]
+        first = sink.add("SubmitOrder", 1, b"{}")
+        second = sink.add("SubmitOrder", 2, b"{}")
+        waiting = asyncio.create_task(sink.synced(second))
+        may_go.set()
+        await sink.synced(first)
+        await waiting
+        assert len(calls) == 2
+        sink.close()
+
+    asyncio.run(run())

@@ -70,7 +70,8 @@ class _Judged:
 class Gate:
     """The one choke point of a kernel: decides on orders and keeps the ledgers in step.
 
-    `grants` names orders that are not a strategy's own, by client order id.
+    `grants` names orders that are not a strategy's own, by client order id. `on_reserved` is called after each
+    reservation.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Gate:
         self._repeat = 0
         self._ends: list[Callable[[], None]] = []
         self.grants: dict[str, Ask] = {}
+        self.on_reserved: Callable[[], None] = _nothing
 
     def attach(self, endpoints: Endpoints, bar_types: list[str]) -> None:
         """Put the gate around the endpoints, outside every other layer, and follow prices and order events."""
@@ -189,6 +191,7 @@ class Gate:
         try:
             if outcome is None and is_new:
                 outcome = ledger.reserve(intent, is_first=True)
+                self.on_reserved()
             elif outcome is None:
                 outcome = ledger.change(intent, quantity_before=before)
         except InputError as error:
@@ -296,3 +299,7 @@ class Gate:
 
 def _denial(reason: Reason, intent: Intent) -> Denial:
     return Denial(reason, "sanity", f"{intent.strategy_id}: {reason.meaning}")
+
+
+def _nothing() -> None:
+    """Nobody waits for reservations."""

@@ -97,7 +97,7 @@ class LiveRun:
         setting, spec = self._setting, self._spec
         self._http = LoopbackHttp(self._clock)
         self._hooks = hooks = LiveHooks(
-            self._before_send, self._may_leave, self._on_reconnect, self._clock, setting.since_ns
+            self._begin_sync, self._sink_synced, self._may_leave, self._on_reconnect, self._clock, setting.since_ns
         )
         self._node = build_node(spec, setting.endpoint, setting.keys, setting.log_directory, self._http, hooks)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGABRT):
@@ -154,6 +154,7 @@ class LiveRun:
             lambda rules: self._controls.open_ledgers(rules, wallet),
         )  # fmt: skip
         self._sink.also = [ledger.acknowledge for ledger in self._gate.ledgers.values()]
+        self._gate.gate.on_reserved = self._sink.sync_others
         self._gate.books.is_restoring = True
         for fill in fills:  # the ledger may have missed the last: the node died between the two
             self._gate.books.catch_up(fill, kernel.clock.timestamp_ns())
@@ -336,11 +337,16 @@ class LiveRun:
     def _on_storage_fault(self, fault: StorageError) -> None:
         self._gate.standing.stand_down(f"JOURNAL_FAULT: {fault}")
 
-    async def _before_send(self) -> None:
+    def _begin_sync(self) -> int:
         self._recorder.drain()
-        await self._sink.synced()
+        return self._sink.sync_soon()
+
+    async def _sink_synced(self, seq: int) -> None:
+        await self._sink.synced(seq)
 
     def _may_leave(self, order: Any) -> str | None:
+        if self._sink.fault is not None:
+            return f"JOURNAL_FAULT: {self._sink.fault}"
         if self._gate.standing.is_killed and order.client_order_id.value not in self._gate.gate.grants:
             return "KILLED: the kill latch was closed before the order left"
         return self._guard.refused(order)

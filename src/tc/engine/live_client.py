@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from nautilus_trader.adapters.binance import BinanceAccountType
 from nautilus_trader.adapters.binance.common.enums import BinanceEnvironment
@@ -28,7 +29,7 @@ from nautilus_trader.model.identifiers import Venue
 
 from tc.clock import Clock
 from tc.engine.live_doubt import Doubt
-from tc.engine.live_http import LoopbackHttp
+from tc.engine.live_http import CLEARANCE, LoopbackHttp
 from tc.engine.live_stream import PersistentUserStream, reconnect_soon
 from tc.errors import ComponentFault, StorageError
 from tc.model.endpoint import ApiKeys
@@ -45,18 +46,26 @@ RESYNC_PAUSES_S = (0.25, 0.5, 1.0, 2.0, 2.0)
 class LiveHooks:
     """What the run does around the client.
 
-    `before_send` returns when everything recorded so far is on disk. `may_leave` says why an order must not leave after
-    all, or None. `on_reconnect` is called after the user stream was lost and the venue's report was asked for.
-    `since_ns` is when the run was made: what ended on the account before is no business of it. `client` is the client,
-    once it is made.
+    `begin_sync` begins to bring to disk what is recorded so far and returns a number for `synced`, which returns when it
+    is there. `may_leave` says why an order must not leave after all, or None. `on_reconnect` is called after the user
+    stream was lost and the venue's report was asked for. `since_ns` is when the run was made: what ended on the account
+    before is no business of it. `client` is the client, once it is made.
     """
 
-    before_send: Callable[[], Awaitable[None]]
+    begin_sync: Callable[[], int]
+    synced: Callable[[int], Awaitable[None]]
     may_leave: Callable[[Any], str | None]
     on_reconnect: Callable[[], None]
     clock: Clock
     since_ns: int
     client: Any = None
+
+
+class _Leaving(NamedTuple):
+    """An order on its way out: the journal's seq that it waits for, and a future that ends when it is sent."""
+
+    seq: int
+    future: asyncio.Future[None]
 
 
 class _NettingClient(LiveExecutionClient):
@@ -79,7 +88,8 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
         self._ws_client.__class__ = PersistentUserStream
         self._doubt = Doubt(self, hooks.clock, RECEIVE_WINDOW_MS)
         self._asking: asyncio.Task[None] | None = None
-        self._leaving: dict[str, asyncio.Future[None]] = {}
+        self._leaving: dict[str, _Leaving] = {}
+        self._kept: dict[str, str] = {}
 
     def _get_cache_active_symbols(self) -> set[str]:
         # The cache says BTCUSDT-PERP where the venue says BTCUSDT: asked for twice, every fill came twice. Of what is
@@ -90,34 +100,32 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
 
     def submit_order(self, command: Any) -> None:
         """Send one order; what is sent after it about the same order waits for it."""
-        self._leaving[command.order.client_order_id.value] = self._loop.create_future()
+        self._leave([command.order])
         super().submit_order(command)
 
     def submit_order_list(self, command: Any) -> None:
         """Send several orders."""
-        for order in command.order_list.orders:
-            self._leaving[order.client_order_id.value] = self._loop.create_future()
+        self._leave(command.order_list.orders)
         super().submit_order_list(command)
 
     async def _submit_order(self, command: Any) -> None:
-        order = command.order
         try:
-            if await self._is_cleared([order]):
+            if self._is_cleared([command.order]):
                 await super()._submit_order(command)
         finally:
-            self._left([order])
+            self._left([command.order])
 
     async def _submit_order_list(self, command: Any) -> None:
         orders = command.order_list.orders
         try:
-            if await self._is_cleared(orders):
+            if self._is_cleared(orders):
                 await super()._submit_order_list(command)
         finally:
             self._left(orders)
 
     async def _modify_order(self, command: Any) -> None:
         await self._sent(command.client_order_id)
-        await self.hooks.before_send()
+        await self.hooks.synced(self.hooks.begin_sync())
         await super()._modify_order(command)
 
     async def _cancel_order(self, command: Any) -> None:
@@ -147,7 +155,7 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
         due_post_only: bool = False,
     ) -> None:  # fmt: skip
         """Tell the strategy, unless the answer says that the order is there, or nothing at all."""
-        text = str(reason)
+        text = self._kept.pop(client_order_id.value, None) or str(reason)
         if _DUPLICATE_ID in text or text == _ABORTED:
             self._log.warning(f"{client_order_id!r}: {text}; the venue is asked what became of it")
             return
@@ -247,30 +255,43 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
                 await asyncio.sleep(pause_s)
         self.hooks.on_reconnect()
 
-    async def _is_cleared(self, orders: list[Any]) -> bool:
-        """Wait until the intent is on disk, and look at the gate once more; deny what must not leave after all."""
+    def _leave(self, orders: list[Any]) -> None:
+        # The disk works while the engine and the adapter do: the request waits for it at the last moment.
+        seq = self.hooks.begin_sync()
+        for order in orders:
+            self._leaving[order.client_order_id.value] = _Leaving(seq, self._loop.create_future())
+
+    def _is_cleared(self, orders: list[Any]) -> bool:
+        """Deny what must not leave; what may is looked at once more, and waits for its intent, when it is sent."""
+        problem = next(filter(None, map(self.hooks.may_leave, orders)), None)
+        for order in orders if problem is not None else ():
+            self._deny_order_pre_submit(order, problem)
+        CLEARANCE.set(partial(self._clear, orders))  # of this order's task alone
+        return problem is None
+
+    async def _clear(self, orders: list[Any]) -> str | None:
+        """Return when the intent is on disk; why the orders must not be sent after all, or None."""
+        names = [order.client_order_id.value for order in orders]
         try:
-            await self.hooks.before_send()
+            await self.hooks.synced(max(self._leaving[name].seq for name in names))
         except StorageError as fault:
             problem: str | None = f"JOURNAL_FAULT: {fault}"
         else:
             problem = next(filter(None, map(self.hooks.may_leave, orders)), None)
-        if problem is None:
-            return True
-        for order in orders:
-            self._deny_order_pre_submit(order, problem)
-        return False
+        if problem is not None:
+            self._kept.update(dict.fromkeys(names, problem))
+        return problem
 
     async def _sent(self, client_order_id: Any) -> None:
         leaving = self._leaving.get(client_order_id.value)
         if leaving is not None:
-            await asyncio.wait([leaving])
+            await asyncio.wait([leaving.future])
 
     def _left(self, orders: list[Any]) -> None:
         for order in orders:
             leaving = self._leaving.pop(order.client_order_id.value, None)
-            if leaving is not None and not leaving.done():
-                leaving.set_result(None)
+            if leaving is not None and not leaving.future.done():
+                leaving.future.set_result(None)
 
 
 def client_factories(

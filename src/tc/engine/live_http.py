@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import socket
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -25,7 +27,11 @@ BODY_BYTES_MAX = 64 << 20
 ORDERS_REMEMBERED_MAX = 4096
 _ORDER_PATHS = ("/fapi/v1/order", "/fapi/v1/algoOrder", "/fapi/v1/batchOrders")
 _NOT_EXECUTED = frozenset({-1008})  # the venue says itself that it did nothing
-_TOO_OLD = {"code": -2010, "msg": "not sent again: the order is older than its receive window"}
+_TOO_OLD = "not sent again: the order is older than its receive window"
+_KEPT_CODE = -2010
+CLEARANCE: ContextVar[Callable[[], Awaitable[str | None]] | None] = ContextVar("clearance", default=None)
+"""Set by the task that sends an order: returns when the order may leave, with the reason where it must not after all."""
+_UNCLEARED = "not sent: nobody cleared it"
 _FIRST_SERVER_ERROR, _FIRST_REDIRECT, _FIRST_ERROR = 500, 300, 400
 
 
@@ -60,8 +66,9 @@ class LoopbackHttp:
         verb = str(method).rpartition(".")[2]
         parts = urlsplit(url)
         is_order = parts.path in _ORDER_PATHS and verb != "GET"
-        if is_order and verb == "POST" and self._is_too_old(parts.query):
-            return Answer(_FIRST_ERROR, json.dumps(_TOO_OLD).encode())
+        problem = await self._problem(parts.query) if is_order and verb == "POST" else None
+        if problem is not None:
+            return Answer(_FIRST_ERROR, json.dumps({"code": _KEPT_CODE, "msg": problem}).encode())
         try:
             answer = await self._send(verb, url, headers, body)
         except TimeoutError:
@@ -94,6 +101,12 @@ class LoopbackHttp:
                     raise HttpError(f"{verb} {urlsplit(url).path}: an answer of more than {BODY_BYTES_MAX} bytes")
                 body_parts.append(part)
             return Answer(response.status, b"".join(body_parts), dict(response.headers))
+
+    async def _problem(self, query: str) -> str | None:
+        if self._is_too_old(query):
+            return _TOO_OLD
+        clear = CLEARANCE.get()
+        return _UNCLEARED if clear is None else await clear()
 
     def _is_too_old(self, query: str) -> bool:
         words = parse_qs(query)

@@ -14,13 +14,14 @@ from tc.durable import Journal
 from tc.errors import StorageError
 
 FLUSH_S = 0.005
+_INTENTS = frozenset({"SubmitOrder", "SubmitOrderList"})
 
 
 class LiveSink:
     """Takes the recorder's entries into a journal; `on_fault` is called once where the journal fails.
 
-    `on_entry` sees every entry as it is added. `flush_inputs` is called before the journal is flushed: nothing is in it
-    whose causes are not in there. What is in `also` is synced with the journal, at the same time.
+    `on_entry` sees every entry as it is added. `flush_inputs` is called after the journal is flushed, and before an
+    order that is in it can leave. What is in `also` is synced with the journal, before it.
     """
 
     def __init__(
@@ -36,10 +37,9 @@ class LiveSink:
         self._on_entry = on_entry
         self.also: list[Callable[[], None]] = []
         self._pool = ThreadPoolExecutor(1, "journal-sync")
-        self._others = ThreadPoolExecutor(1, "ledger-sync")
         self._is_flush_due = False
         self._syncing: asyncio.Future[int] | None = None
-        self._synced_seq = journal.head.seq
+        self._synced_seq = self._wanted_seq = journal.head.seq
         self.fault: StorageError | None = None
 
     def add(self, entry_type: str, ts: int, data: bytes) -> int:
@@ -48,67 +48,84 @@ class LiveSink:
         self.flush_soon()
         if self._on_entry is not None:
             self._on_entry(entry_type, ts, data)
+        if entry_type in _INTENTS:  # the disk works while the engine does
+            self.sync_soon()
         return seq
 
     def flush_soon(self) -> None:
         """Let what was added reach the files in a moment, with what comes meanwhile."""
         if not self._is_flush_due:
             self._is_flush_due = True
-            self._loop.call_later(FLUSH_S, self._flush)
+            self._loop.call_later(FLUSH_S, self._flush_all)
 
-    async def synced(self) -> None:
-        """Return when everything that was added before is on disk.
+    async def synced(self, wanted: int | None = None) -> None:
+        """Return when everything up to the seq `wanted` is on disk, else everything that was added before.
 
         Raises:
             StorageError: it is not, and this journal takes nothing more.
         """
-        wanted = self._journal.head.seq
+        wanted = self._journal.head.seq if wanted is None else wanted
         while self._synced_seq < wanted:
             if self.fault is not None:
                 raise self.fault
-            await asyncio.wait([self.sync_soon()])
+            if self._syncing is None:
+                self.sync_soon()
+            assert self._syncing is not None, "a sync was begun"
+            await asyncio.wait([self._syncing])
 
-    def sync_soon(self) -> asyncio.Future[int]:
-        """Sync what was added until now, if nothing is being synced already; return that sync."""
-        if self._syncing is None:
-            self._flush()
+    def sync_soon(self) -> int:
+        """Begin to sync what was added until now, after the sync that runs if one does; return the last seq of it."""
+        wanted = self._journal.head.seq
+        if self._syncing is not None:
+            self._wanted_seq = wanted
+        else:
+            self._flush(self._journal.flush)
             self._syncing = self._loop.run_in_executor(self._pool, self._sync)
             self._syncing.add_done_callback(self._on_synced)
-        return self._syncing
+            self._flush(self.flush_inputs)
+        return wanted
 
     def close(self) -> None:
         """Sync a last time and end the threads; the journal stays open."""
         self._pool.shutdown(wait=True)
-        self._flush()
+        self._flush_all()
         if self.fault is None:
             try:
                 self._sync()
             except StorageError as error:
                 self._fail(error)
-        self._others.shutdown(wait=True)
+
+    def sync_others(self) -> None:
+        """Begin to sync what is in `also`: the journal will need it in a moment. A fault shows when it does."""
+        for acknowledge in self.also:
+            self._pool.submit(acknowledge)
 
     def _sync(self) -> int:
-        # What was flushed, and nothing that came since. Inputs are not synced: after a power cut the last decisions may
-        # lack their causes, and the replay says so.
-        others = [self._others.submit(each) for each in self.also]
-        seq = self._journal.acknowledge().seq
-        for each in others:
-            each.result()
-        return seq
+        # What was flushed, and nothing that came since. One file after the other: on a journaling file system two syncs
+        # at once wait for each other. Inputs are not synced: after a power cut the last decisions may lack their
+        # causes, and the replay says so.
+        for acknowledge in self.also:
+            acknowledge()
+        return self._journal.acknowledge().seq
 
     def _on_synced(self, done: asyncio.Future[int]) -> None:
         self._syncing = None
         error = done.exception()
         if error is None:
             self._synced_seq = max(self._synced_seq, done.result())
+            if self._wanted_seq > self._synced_seq:
+                self.sync_soon()
         else:
             self._fail(error)
 
-    def _flush(self) -> None:
+    def _flush_all(self) -> None:
         self._is_flush_due = False
+        self._flush(self._journal.flush)
+        self._flush(self.flush_inputs)
+
+    def _flush(self, flush: Callable[[], None]) -> None:
         try:
-            self.flush_inputs()
-            self._journal.flush()
+            flush()
         except StorageError as error:
             self._fail(error)
 

@@ -77,12 +77,20 @@ def _before(run: RunDirectory, attempt: int) -> Iterator[Entry]:
 
 
 def _unexplained(run: RunDirectory) -> str | None:
-    """Return an order that was submitted without a decision in the inputs: the two must tell the same story."""
+    """Return an order that was submitted without a decision in the inputs: the two must tell the same story.
+
+    The last order of a node that was killed may lack its decision, if it never left.
+    """
     known: set[str] = set()
     for entry in read_entries(run.file(INPUTS)):
         if entry.type in (_DECISION, _COMMAND):
             known.update(order["client_order_id"] for order in entry.payload().get("orders", ()))
+    unknown: str | None = None
     for entry in read_entries(run.file(JOURNAL)):
-        if entry.type == "SubmitOrder" and entry.payload()["client_order_id"] not in known:
-            return str(entry.payload()["client_order_id"])
-    return None
+        if entry.type == "NodeStarted":
+            unknown = None  # the node before this one ended with it
+        elif unknown is not None:
+            return unknown
+        elif entry.type == "SubmitOrder" and entry.payload()["client_order_id"] not in known:
+            unknown = str(entry.payload()["client_order_id"])
+    return unknown
