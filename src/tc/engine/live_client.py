@@ -46,7 +46,7 @@ RESYNC_PAUSES_S = (0.25, 0.5, 1.0, 2.0, 2.0)
 class LiveHooks:
     """What the run does around the client.
 
-    `begin_sync` begins to bring to disk what is recorded so far and returns a number for `synced`, which returns when it
+    `begin_sync` begins to bring to disk what is recorded so far and gives a number for `synced`, which returns when it
     is there. `may_leave` says why an order must not leave after all, or None. `on_reconnect` is called after the user
     stream was lost and the venue's report was asked for. `since_ns` is when the run was made: what ended on the account
     before is no business of it. `client` is the client, once it is made.

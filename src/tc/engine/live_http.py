@@ -30,7 +30,7 @@ _NOT_EXECUTED = frozenset({-1008})  # the venue says itself that it did nothing
 _TOO_OLD = "not sent again: the order is older than its receive window"
 _KEPT_CODE = -2010
 CLEARANCE: ContextVar[Callable[[], Awaitable[str | None]] | None] = ContextVar("clearance", default=None)
-"""Set by the task that sends an order: returns when the order may leave, with the reason where it must not after all."""
+"""Set by the task that sends an order: returns when it may leave, with the reason where it must not after all."""
 _UNCLEARED = "not sent: nobody cleared it"
 _FIRST_SERVER_ERROR, _FIRST_REDIRECT, _FIRST_ERROR = 500, 300, 400
 
