@@ -14,7 +14,9 @@ import pytest
 
 from support.paper_lab import Paper, ended
 from support.venue_process import VenueProcess, until
-from tc.runs.paper import SUPERVISOR
+from tc.durable import FileLock, is_process_alive
+from tc.runs.kill_order import AGENT
+from tc.runs.paper import SUPERVISOR, VENUE
 from tc.runs.paper_recovery import trace_of
 
 WHO = ("--by", "Ada", "--reason", "drill")
@@ -146,3 +148,100 @@ def test_a_kill_wants_a_name_and_a_latch_that_cannot_be_read_holds(tmp_path: Pat
     (paper.roots.kill_switch / "paper.state.json").write_text("{")
     status = tc(paper, "kill", "status", "paper")
     assert (status.returncode, "cannot be read" in status.stdout) == (1, True)
+
+
+def test_a_kill_that_cannot_find_its_venue_latches_all_the_same(tmp_path: Path) -> None:
+    """The latch comes before anything is looked up: where nothing is known of the venue, nothing trades again."""
+    paper = Paper(tmp_path, "10m")
+    process = paper.start()
+    paper.until_entries(60)
+    supervisor = trace_of(paper.run, SUPERVISOR)["pid"]
+    for pid in (supervisor, paper.run.metadata()["pid"], trace_of(paper.run, VENUE)["pid"]):
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
+    until(lambda: not is_process_alive(**alive(paper)), "the agent outlived node and supervisor")
+    (paper.run.scratch / VENUE).unlink()
+    done = tc(paper, "kill", "activate", "paper", *WHO)
+    assert (done.returncode, "is latched" in done.stderr) == (2, True), done.stderr
+    assert tc(paper, "kill", "status", "paper").returncode == 1
+
+
+def alive(paper: Paper) -> dict[str, int]:
+    """Return what names the process of the run's agent."""
+    trace = trace_of(paper.run, AGENT)
+    return {"pid": trace["pid"], "start_time": trace["start_time"]}
+
+
+@pytest.mark.parametrize("how", ["its lock is held", "its folder is a file"])
+def test_a_latch_that_cannot_be_written_stops_no_kill(tmp_path: Path, how: str) -> None:
+    """After a fifth of a second the kill goes on, flat at the venue, and says NOT LATCHED."""
+    paper = Paper(tmp_path, "10m")
+    process = paper.start()
+    until(lambda: paper.counts_if_any().get("PositionOpened", 0) >= 2, "no position")
+    holder = None
+    folder = paper.roots.kill_switch
+    if how == "its lock is held":
+        folder.mkdir(parents=True, exist_ok=True)
+        holder = FileLock(folder / "paper.lock", purpose="a test", timeout_s=1)
+        holder.acquire()
+    else:
+        folder.write_text("")
+    try:
+        done = tc(paper, "kill", "activate", "paper", *WHO)
+    finally:
+        if holder is not None:
+            holder.release()
+    process.communicate(timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "NOT LATCHED" in done.stdout
+    assert "the venue says flat" in done.stdout
+
+
+def test_an_agent_that_hangs_is_ended_and_its_work_done(tmp_path: Path) -> None:
+    """A stopped agent and a stopped node: the operator's command does it all, and the agent does not wake up beside it."""
+    paper = Paper(tmp_path, "10m")
+    process = paper.start()
+    until(lambda: paper.counts_if_any().get("PositionOpened", 0) >= 2, "no position")
+    agent = alive(paper)
+    os.kill(agent["pid"], signal.SIGSTOP)
+    os.kill(paper.run.metadata()["pid"], signal.SIGSTOP)
+    found = killed(paper)
+    process.communicate(timeout=60)
+    assert found["path"] == "agent"
+    assert not is_process_alive(**agent)
+
+
+def test_an_agent_that_dies_is_armed_again_and_kills_then(tmp_path: Path) -> None:
+    """Its supervisor starts another; the kill works as if nothing had been."""
+    paper = Paper(tmp_path, "10m")
+    process = paper.start()
+    paper.until_entries(60)
+    first = alive(paper)
+    os.kill(first["pid"], signal.SIGKILL)
+    until(lambda: alive(paper) != first, "no other agent")
+    killed(paper)
+    code, facts, words = ended(process)
+    assert (code, facts["status"]) == (3, "killed"), words
+
+
+def test_an_agent_is_small_and_keeps_no_key_where_others_read(tmp_path: Path) -> None:
+    """It holds below 40 MB, and its trace names a process and nothing else."""
+    paper = Paper(tmp_path, "10m")
+    process = paper.start()
+    paper.until_entries(60)
+    pid = alive(paper)["pid"]
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    assert int(status["VmRSS"].split()[0]) < 40 * 1024
+    assert set(trace_of(paper.run, AGENT)) == {"pid", "start_time", "armed", "since"}
+    process.send_signal(signal.SIGTERM)
+    assert ended(process)[0] == 0
+
+
+def test_a_run_whose_agent_cannot_show_its_keys_does_not_start(tmp_path: Path) -> None:
+    """A venue that does not know the keys: exit 3, no run, and the agent is named."""
+    with VenueProcess(tmp_path / "venue", "--speed", "300", bars=2_000) as venue:
+        paper = Paper(tmp_path / "run", "5s")
+        paper.use(f"http://127.0.0.1:{venue.port}")
+        code, words = paper.refused()
+    assert (code, "kill agent" in words, "canary" in words) == (3, True, False), words
+    assert not paper.run.path.exists()
