@@ -122,7 +122,7 @@ times: dict[int, list[dict[str, float]]] = {}
 
 @pytest.mark.parametrize("latency_ms", [0, 50, 200])
 def test_a_kill_always_ends_flat_at_the_venue(tmp_path: Path, latency_ms: int) -> None:
-    """Three strategies, fifty resting orders, stops, orders on their way, some rejects: flat, nothing works any more."""
+    """Three strategies, fifty resting orders, stops, orders on their way, some rejects: flat, nothing works."""
     found: list[dict[str, float]] = []
     for number in [trip for latency, trip in sampled(TRIPS, 6) if latency == latency_ms] or [0]:
         draw = random.Random(f"{latency_ms}-{number}")

@@ -198,7 +198,7 @@ def test_a_latch_that_cannot_be_written_stops_no_kill(tmp_path: Path, how: str) 
 
 
 def test_an_agent_that_hangs_is_ended_and_its_work_done(tmp_path: Path) -> None:
-    """A stopped agent and a stopped node: the operator's command does it all, and the agent does not wake up beside it."""
+    """A stopped agent and a stopped node: the command does it all, and the agent does not wake up beside it."""
     paper = Paper(tmp_path, "10m")
     process = paper.start()
     until(lambda: paper.counts_if_any().get("PositionOpened", 0) >= 2, "no position")

@@ -1,4 +1,4 @@
-"""A strategy that keeps a crowd of orders at its venue: resting ones, a protective stop, and one on its way each bar."""
+"""A strategy that keeps a crowd of orders at its venue: resting ones, a protective stop, one on its way each bar."""
 
 from __future__ import annotations
 
