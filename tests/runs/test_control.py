@@ -1,0 +1,166 @@
+"""The operator's verbs on whole paper runs, and the table of states cell by cell on a live node."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.paper_lab import Paper, ended
+from support.venue_process import until
+from tc.durable import read_entries
+from tc.model.operator_request import OperatorRequest
+from tc.runs.control import ask_node
+from tc.store.control_address import control_path
+from tc.store.run_directory import JOURNAL
+
+WHO = ("--by", "Ada", "--reason", "drill")
+TOLD = "Told-001"
+SPEC_ID = "ping-pong"
+
+
+def tc(paper: Paper, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `tc` as its operator would."""
+    command = [sys.executable, "-P", "-m", "tc", *arguments]
+    return subprocess.run(command, env=paper.environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+@dataclass
+class Told:
+    """A paper run of the strategy that does what it is told."""
+
+    paper: Paper
+    process: subprocess.Popen[str]
+
+    @classmethod
+    def start(cls, folder: Path) -> Told:
+        """Start it and wait until it runs."""
+        paper = Paper(folder, "10m")
+        paper.trade("told.py:Told", f'script: "{folder / "script"}"', 300)
+        told = cls(paper, paper.start())
+        until(lambda: paper.counts_if_any().get("OrderInitialized") is not None or control_path(
+            paper.run.scratch).exists(), "the run did not start")  # fmt: skip
+        return told
+
+    def tell(self, line: str) -> None:
+        """Tell it the next thing to do."""
+        with open(self.paper.run.roots.artifacts.parent / "script", "a") as script:
+            script.write(line + "\n")
+
+    def do(self, line: str, *, comes_to: str, of: int = 1) -> dict[str, Any]:
+        """Tell it, wait until there are `of` more entries of that type, and return the last."""
+        before = len(self.entries(comes_to))
+        self.tell(line)
+        until(lambda: len(self.entries(comes_to)) >= before + of, f"{line} did not come to {comes_to}")
+        return self.entries(comes_to)[-1]
+
+    def take_position(self) -> None:
+        """Hold 0.010 with a stop, and two entries that rest."""
+        self.do("buy", comes_to="OrderFilled")
+        for line in ("stop", "rest", "rest"):
+            self.do(line, comes_to="OrderAccepted")
+
+    def entries(self, kind: str) -> list[dict[str, Any]]:
+        """Return what the journal has of a type."""
+        if not self.paper.run.file(JOURNAL).exists():
+            return []
+        return [entry.payload() for entry in read_entries(self.paper.run.file(JOURNAL)) if entry.type == kind]
+
+    def tells(self, verb: str, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Give a command of the operator's."""
+        done = tc(self.paper, verb, "paper", *arguments, *WHO)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    def at_venue(self) -> Counter[tuple[str, bool]]:
+        """Return how many orders work at the venue, by type and whether they only reduce."""
+        return Counter(
+            (one["type"], one["reduce_only"]) for one in self.paper.truth()["orders"] if one["status"] == "NEW"
+        )
+
+    def quantity(self) -> str:
+        """Return the position at the venue."""
+        return str(self.paper.truth()["positions"].get("BTCUSDT", {}).get("quantity", "0"))
+
+    def is_denied(self, line: str, code: str) -> None:
+        """Tell it, and see that it is denied with that code and the position is what it was."""
+        before = self.quantity()
+        assert self.do(line, comes_to="IntentDenied")["code"] == code
+        assert self.quantity() == before
+
+    def killed(self) -> None:
+        """Kill it and see it ended flat."""
+        done = tc(self.paper, "kill", "activate", "paper", *WHO, "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["path"] == "node"
+        code, facts, words = ended(self.process)
+        assert (code, facts["status"], facts["reconciliation"]) == (3, "killed", "matched"), words
+        assert not self.paper.fold().positions_open
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Iterator[Told]:
+    """Yield a run of it with a position of 0.010, a stop and two entries that rest."""
+    found = Told.start(tmp_path)
+    try:
+        found.take_position()
+        yield found
+    finally:
+        if found.process.poll() is None:
+            found.process.terminate()
+            found.process.communicate(timeout=60)
+
+
+def enter(told: Told, state: str) -> None:
+    """Bring the strategy into a state, on the ways that are open with a position."""
+    if state == "active":
+        return
+    if state in ("observe", "off"):
+        refused = told.tells("mode", SPEC_ID, state, code=3)
+        assert "MODE_ENGAGED" in refused.stderr
+    told.tells("standdown", "--strategy", SPEC_ID)
+    if state in ("observe", "off"):
+        told.tells("mode", SPEC_ID, state)
+    answer = ask_node(told.paper.run, OperatorRequest(verb="status"))
+    assert answer["standing"]["strategies"][TOLD]["state"] == state
+
+
+ROWS = {  # what adding, reducing and canceling come to; who is off hears of no end either
+    "active": ("OrderFilled", "OrderFilled"),
+    "stood_down": ("STOOD_DOWN", "OrderFilled"),
+    "observe": ("OBSERVE_ONLY", "OBSERVE_ONLY"),
+    "off": ("NOT_LOADED", "NOT_LOADED"),
+}
+
+
+@pytest.mark.parametrize("state", ROWS)
+def test_the_table_of_states_holds_on_a_live_node(told: Told, state: str) -> None:
+    """Strategy adds, reduces, cancels; the operator cancels; the kill closes all: each cell of a row, then `killed`."""
+    enter(told, state)
+
+    for line, outcome in zip(("add", "reduce"), ROWS[state], strict=True):
+        if outcome == "OrderFilled":
+            told.do(line, comes_to=outcome)
+        else:
+            told.is_denied(line, outcome)
+    told.do("cancel", comes_to="OrderCanceled")
+    assert told.at_venue() == {("STOP_MARKET", True): 1, ("LIMIT", False): 1}
+    canceled = told.tells("cancel")
+    assert "the venue says" in canceled.stdout
+    assert told.at_venue() == {("STOP_MARKET", True): 1}
+    for line in ("add", "reduce", "cancel_stop"):
+        told.tell(f"at_the_end {line}")
+    before = len(told.entries("IntentDenied"))
+    told.killed()
+    denied = [one["code"] for one in told.entries("IntentDenied")[before:]]
+    assert denied == ([] if state == "off" else ["KILLED", "KILLED"])
+    assert not told.entries("LastStopCanceled")  # it is the kill's business then
