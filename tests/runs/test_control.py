@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ import pytest
 from support.paper_lab import Paper, ended
 from support.venue_process import until
 from tc.durable import read_entries
+from tc.errors import RefusedError
 from tc.model.operator_request import OperatorRequest
 from tc.runs.control import ask_node
 from tc.store.control_address import control_path
@@ -81,11 +82,10 @@ class Told:
         assert done.returncode == code, done.stdout + done.stderr
         return done
 
-    def at_venue(self) -> Counter[tuple[str, bool]]:
-        """Return how many orders work at the venue, by type and whether they only reduce."""
-        return Counter(
-            (one["type"], one["reduce_only"]) for one in self.paper.truth()["orders"] if one["status"] == "NEW"
-        )
+    def at_venue(self) -> tuple[int, int]:
+        """Return how many entries and how many stops work at the venue."""
+        truth = self.paper.truth()
+        return tuple(sum(one["status"] == "NEW" for one in truth[name]) for name in ("orders", "algo_orders"))
 
     def quantity(self) -> str:
         """Return the position at the venue."""
@@ -153,10 +153,10 @@ def test_the_table_of_states_holds_on_a_live_node(told: Told, state: str) -> Non
         else:
             told.is_denied(line, outcome)
     told.do("cancel", comes_to="OrderCanceled")
-    assert told.at_venue() == {("STOP_MARKET", True): 1, ("LIMIT", False): 1}
+    assert told.at_venue() == (1, 1)
     canceled = told.tells("cancel")
     assert "the venue says" in canceled.stdout
-    assert told.at_venue() == {("STOP_MARKET", True): 1}
+    assert told.at_venue() == (0, 1)
     for line in ("add", "reduce", "cancel_stop"):
         told.tell(f"at_the_end {line}")
     before = len(told.entries("IntentDenied"))
@@ -164,3 +164,80 @@ def test_the_table_of_states_holds_on_a_live_node(told: Told, state: str) -> Non
     denied = [one["code"] for one in told.entries("IntentDenied")[before:]]
     assert denied == ([] if state == "off" else ["KILLED", "KILLED"])
     assert not told.entries("LastStopCanceled")  # it is the kill's business then
+
+
+def test_each_verb_does_its_own_and_says_what_the_venue_confirmed(told: Told) -> None:
+    """Cancel leaves stops unless --all, a stand-down cancels nothing, resume ends it; all of it with who and why."""
+    assert "expected one of this run's: ping-pong" in told.tells("cancel", "--strategy", "nobody", code=2).stderr
+    assert "not stood down" in told.tells("resume", code=2).stderr
+    assert told.at_venue() == (2, 1)
+
+    said = told.tells("standdown").stdout
+    assert said.count("it may still fill: `tc cancel` takes it") == 2
+    assert told.at_venue() == (2, 1)
+    told.is_denied("add", "STOOD_DOWN")
+    found = json.loads(told.tells("cancel", "--json").stdout)
+    assert (len(found["plan"]["cancels"]), len(found["plan"]["keeps"])) == (2, 1)
+    assert [one["status"] for one in found["done"]["cancels"]] == ["CANCELED", "CANCELED"]
+    assert [one["unprotected"] for one in found["done"]["positions"]] == ["0"]
+    assert told.at_venue() == (0, 1)
+
+    alarm = told.do("cancel_stop", comes_to="LastStopCanceled")
+    assert (alarm["strategy"], alarm["position"], len(alarm["client_order_ids"])) == (SPEC_ID, "0.010", 1)
+    assert f"{TOLD}: active" in told.tells("resume").stdout
+    told.do("stop", comes_to="OrderAccepted")
+    said = told.tells("cancel", "--all").stdout
+    assert "UNPROTECTED: 0.010 of position 0.010 BTCUSDT-PERP.BINANCE has no stop" in said
+    assert told.at_venue() == (0, 0)
+    assert len(told.entries("LastStopCanceled")) == 1  # the other one was the operator's
+    told.do("add", comes_to="OrderFilled")
+    asked = [(one["verb"], one["everything"], one["by"], one["reason"]) for one in told.entries("OperatorCommand")]
+    rest = ("Ada", "drill")
+    assert asked == [("resume", False, *rest), ("standdown", False, *rest), ("cancel", False, *rest),
+                     ("resume", False, *rest), ("cancel", True, *rest)]  # fmt: skip
+
+
+def test_who_asks_a_node_that_cannot_obey_is_told_what_to_do(told: Told) -> None:
+    """A node that hangs leads to the kill in bounded time; one that is killed obeys nobody else; one that ended is over."""
+    paper, node = told.paper, told.paper.run.metadata()["pid"]
+    assert stat.S_IMODE(control_path(paper.run.scratch).stat().st_mode) == 0o600
+    os.kill(node, signal.SIGSTOP)
+    hung = told.tells("standdown", code=6)
+    os.kill(node, signal.SIGCONT)
+    assert "did not answer within 5 s" in hung.stderr
+    assert "tc kill activate paper" in hung.stderr
+
+    paper.control("POST", "/fault", {"kind": "latency", "target": "http", "milliseconds": 2_000})
+    os.kill(node, signal.SIGUSR2)
+    until(lambda: told.entries("KillLatchClosed"), "the node was not killed")
+    for verb in ("cancel", "standdown", "resume"):
+        with pytest.raises(RefusedError, match="KILLED"):
+            ask_node(paper.run, OperatorRequest(verb=verb, by="Ada", reason="drill"))
+    assert ask_node(paper.run, OperatorRequest(verb="status"))["is_killed"]
+    paper.control("POST", "/fault", {"kind": "latency", "target": "http", "milliseconds": 0})
+    code, facts, words = ended(told.process)
+    assert (code, facts["status"]) == (3, "killed"), words
+    assert "is over and sealed as killed" in told.tells("cancel", code=2).stderr
+    assert not control_path(paper.run.scratch).exists()
+
+
+def test_what_an_operator_did_is_replayed_with_the_run(tmp_path: Path) -> None:
+    """Canceled under its hands, stood down, switched off and on again: `tc verify` comes to the same decisions."""
+    paper = Paper(tmp_path, "12s")
+    process = paper.start()
+    paper.until_entries(120)
+    for arguments in (
+        ("cancel", "paper", "--all"),
+        ("standdown", "paper"),
+        ("mode", "paper", SPEC_ID, "off"),
+        ("mode", "paper", SPEC_ID, "active"),
+        ("resume", "paper"),
+    ):
+        done = tc(paper, *arguments, *WHO)
+        assert done.returncode == 0, done.stderr
+    code, facts, words = ended(process)
+
+    assert (code, facts["reconciliation"]) == (0, "matched"), words
+    counts = paper.counts()
+    assert (counts["OperatorCommand"], counts["ModeChanged"]) == (5, 2)
+    assert paper.verified().is_equal
