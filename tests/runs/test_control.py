@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,17 @@ def tc(paper: Paper, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `tc` as its operator would."""
     command = [sys.executable, "-P", "-m", "tc", *arguments]
     return subprocess.run(command, env=paper.environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def said_to(path: Path, line: bytes) -> bytes:
+    """Send a line to a node and return all that it answers."""
+    found = b""
+    with socket.socket(socket.AF_UNIX) as node, suppress(ConnectionError):
+        node.connect(str(path))
+        node.sendall(line)
+        while part := node.recv(65_536):
+            found += part
+    return found
 
 
 @dataclass
@@ -198,9 +211,11 @@ def test_each_verb_does_its_own_and_says_what_the_venue_confirmed(told: Told) ->
 
 
 def test_who_asks_a_node_that_cannot_obey_is_told_what_to_do(told: Told) -> None:
-    """A node that hangs leads to the kill in bounded time; one that is killed obeys nobody else; one that ended is over."""
+    """A node that hangs leads to the kill in bounded time; a killed one obeys nobody else; an ended one is over."""
     paper, node = told.paper, told.paper.run.metadata()["pid"]
     assert stat.S_IMODE(control_path(paper.run.scratch).stat().st_mode) == 0o600
+    for junk in (b"\n", b"\xff{\n", b'{"verb": "flatten"}\n', b"x" * 100_000 + b"\n"):
+        assert b'"ok": true' not in said_to(control_path(paper.run.scratch), junk)
     os.kill(node, signal.SIGSTOP)
     hung = told.tells("standdown", code=6)
     os.kill(node, signal.SIGCONT)

@@ -92,7 +92,8 @@ def unprotected(cache: Any, position: Any) -> Decimal:
         ),
         Decimal(0),
     )
-    return max(Decimal(0), Decimal(position.quantity.as_decimal()) - covered)
+    held: Decimal = abs(position.signed_decimal_qty())
+    return max(Decimal(0), held - covered)
 
 
 def _is_named(command: Any, order: Any) -> bool:

@@ -100,17 +100,14 @@ class LiveControl:
     async def _carry_out(self, request: OperatorRequest) -> Answer:
         if request.verb == "status":
             return self._status()
+        if not request.is_plan:
+            self._recorder.record(OPERATOR_COMMAND, request.model_dump(exclude={"is_plan"}))
         self._require_obedience()
         strategy_id = self._strategy(request.strategy_id)
         if request.instrument_id is not None:
             self._require_instrument(request.instrument_id)
         if request.is_plan:
             return self._plan(request, strategy_id)
-        asked = {
-            "verb": request.verb, "strategy_id": strategy_id, "instrument_id": request.instrument_id,
-            "everything": request.everything, "mode": request.mode, "by": request.by, "reason": request.reason,
-        }  # fmt: skip
-        self._recorder.record(OPERATOR_COMMAND, asked)
         if request.verb == "mode":
             done = self._set_mode(request, str(strategy_id))
         else:
