@@ -29,7 +29,7 @@ _BRANCHES = {
     "connectivity": "tc.cli.connectivity",
     "doctor": "tc.cli.doctor",
 }
-_HIDDEN = {"node": "tc.cli.node", "replay": "tc.cli.replay"}
+_HIDDEN = {"node": "tc.cli.node", "agent": "tc.cli.agent", "replay": "tc.cli.replay"}
 
 
 def build_app(arguments: list[str]) -> typer.Typer:

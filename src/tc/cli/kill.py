@@ -11,7 +11,7 @@ from tc.cli.output import print_json, print_lines
 from tc.store.roots import Roots
 
 if TYPE_CHECKING:
-    from tc.runs.kill import Killed
+    from tc.runs.kill_work import Killed
 
 ALL = "all"
 EXIT_INCOMPLETE = 6

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from tc.clock import SYSTEM_CLOCK, Clock
-from tc.durable import read_entries
 from tc.errors import RefusedError
 from tc.store.account_lock import user_state
-from tc.store.kill_latch import KillLatch, closed_latches
+from tc.store.kill_latch import CONFIRMED, KillLatch, closed_latches
 from tc.store.roots import Roots
-
-CONFIRMED = "KillConfirmed"
 
 
 def require_no_latch(roots: Roots, run_id: str, endpoint: str, api_key: str) -> None:
@@ -33,19 +30,12 @@ def is_latched(roots: Roots, run_id: str) -> bool:
 
 def is_confirmed(roots: Roots, run_id: str) -> bool:
     """Return whether the last kill of a run was confirmed flat at the venue."""
-    latch = KillLatch.of_run(roots, run_id)
-    path = latch.folder / f"{latch.name}.events.jsonl"
-    last = [entry.type for entry in read_entries(path)][-1:] if path.exists() else []
-    return last == [CONFIRMED]
+    return [entry.type for entry in KillLatch.of_run(roots, run_id).history()][-1:] == [CONFIRMED]
 
 
 def clear_kill(roots: Roots, run_id: str, *, by: str, reason: str, clock: Clock = SYSTEM_CLOCK) -> list[str]:
     """Clear a run's latch and its account's, by a named person; return the names of those that were closed."""
     latch = KillLatch.of_run(roots, run_id)
-    path = latch.folder / f"{latch.name}.events.jsonl"
-    accounts = set()
-    for entry in read_entries(path) if path.exists() else ():
-        accounts.add(entry.payload().get("account"))
-    accounts.discard(None)
+    accounts = {entry.payload().get("account") for entry in latch.history()} - {None}
     found = [KillLatch(user_state() / "kill_switch", name) for name in sorted(map(str, accounts))]
     return [each.name for each in (*found, latch) if each.clear(by, reason, clock)]

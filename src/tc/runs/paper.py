@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tc.clock import SYSTEM_CLOCK, Clock
+from tc.clock import SYSTEM_CLOCK, Clock, parse_utc_ns
 from tc.durable import make_directory, process_start_time, remove_tree, write_artifact
 from tc.errors import ComponentFault, InputError, StorageError, TcError
 from tc.ids import make_run_id, plain_id
 from tc.model.endpoint import ApiKeys, LoopbackEndpoint
 from tc.runs.credentials import resolve_keys
 from tc.runs.kill_clear import is_confirmed, is_latched
+from tc.runs.kill_order import KillOrder
+from tc.runs.paper_agent import ArmedAgent
 from tc.runs.paper_order import NodeOrder
 from tc.runs.paper_venue import HOST, OwnVenue, remove_venue
 from tc.runs.spec_file import read_spec_file
@@ -93,6 +95,7 @@ class Supervisor:
             raise InputError(f"found --run-id {LATEST}, which names the newest run in other commands; choose another")
         self._run = RunDirectory(request.roots, self._run_id)
         self._venue: OwnVenue | None = None
+        self._agent: ArmedAgent | None = None
         self._is_created = request.attempt > 1
         self._is_told = self._is_over = False
 
@@ -110,6 +113,7 @@ class Supervisor:
                 node = Child(["node"])  # loads while the venue starts
                 order = self._order_or_end(node)
                 self._leave_traces(order)
+                self._arm(order, node)
                 return self._supervise(node, order, stop)
             finally:
                 self._clean()
@@ -117,6 +121,23 @@ class Supervisor:
     def _order_or_end(self, node: Child) -> NodeOrder:
         try:
             return self._order()
+        except BaseException:
+            node.kill()
+            node.close()
+            raise
+
+    def _arm(self, order: NodeOrder, node: Child) -> None:
+        """Arm the kill agent, unless a kill made the run flat already and nothing of it will trade."""
+        if order.is_killed:
+            return
+        since_ms = self._clock.now_ns() // 1_000_000
+        if self._is_created:
+            since_ms = parse_utc_ns(self._run.metadata()["created"]) // 1_000_000
+        known = KillOrder.of(self._run, self._spec, order.endpoint, order.keys, since_ms)
+        self._agent = ArmedAgent(known, self._watcher)
+        try:
+            self._agent.begin()
+            self._agent.require_armed()
         except BaseException:
             node.kill()
             node.close()
@@ -176,6 +197,9 @@ class Supervisor:
                     for left in node.last_lines():
                         self._hear(left)
                     return code
+                if self._agent is not None and not self._agent.look() and not self._is_told:
+                    self._is_told = True  # nobody trades without one: end as after a fault
+                    node.ask_to_stop()
                 if stop.is_set() and not self._is_told:
                     self._is_told = True
                     node.ask_to_stop(stop.number)
@@ -252,6 +276,8 @@ class Supervisor:
         write_artifact(self._run.scratch / VENUE, encode_document(venue))
 
     def _clean(self) -> None:
+        if self._agent is not None:
+            self._agent.end()
         if self._venue is not None:
             self._venue.stop()
             if self._run.is_sealed or not self._is_created:

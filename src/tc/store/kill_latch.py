@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from tc.clock import SYSTEM_CLOCK, Clock, iso_utc
-from tc.durable import FileLock, Journal, make_directory, read_artifact, write_artifact
+from tc.durable import Entry, FileLock, Journal, make_directory, read_artifact, read_entries, write_artifact
 from tc.errors import InputError, NotFound, StorageError
 from tc.store.account_lock import account_key, user_state
 from tc.store.roots import Roots
 
 SCHEMA = "tc.kill_switch/v1"
 ALL = "all"
+CLOSED, TAKEN, CONFIRMED, INCOMPLETE = "KillLatchClosed", "KillTaken", "KillConfirmed", "KillIncomplete"
 LOCK_TIMEOUT_S = 5.0
 PERSON_LENGTH_MAX = 100
 
@@ -80,6 +81,22 @@ class KillLatch:
             return LatchState(self.name, is_active=True, by="", reason=str(error), since="", is_readable=False)
         return found if found.is_active is not False else None
 
+    @property
+    def history_path(self) -> Path:
+        """The journal of what became of it."""
+        return self.folder / f"{self.name}.events.jsonl"
+
+    def history(self) -> list[Entry]:
+        """Return what became of it, the oldest first; nothing where it was never closed.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        try:
+            return list(read_entries(self.history_path))
+        except NotFound:
+            return []
+
     def close(self, by: str, reason: str, clock: Clock = SYSTEM_CLOCK, **facts: Any) -> None:
         """Close it; closed once more it keeps who closed it first, and the history has both.
 
@@ -92,7 +109,7 @@ class KillLatch:
         make_directory(self.folder)
         if present is None:
             self._write(LatchState(self.name, is_active=True, by=by, reason=reason, since=iso_utc(clock.now_ns())))
-        self._note("KillLatchClosed", clock, {"by": by, "reason": reason, **facts})
+        self._note(CLOSED, clock, {"by": by, "reason": reason, **facts})
 
     def clear(self, by: str, reason: str, clock: Clock = SYSTEM_CLOCK) -> bool:
         """Clear it, by a named person; return whether it was closed.
@@ -118,7 +135,7 @@ class KillLatch:
         write_artifact(self.path, (json.dumps(document, indent=2) + "\n").encode())
 
     def _note(self, kind: str, clock: Clock, facts: dict[str, Any]) -> None:
-        path = self.folder / f"{self.name}.events.jsonl"
+        path = self.history_path
         lock = FileLock(self.folder / f"{self.name}.lock", purpose=f"kill latch {self.name}", timeout_s=LOCK_TIMEOUT_S)
         with lock:
             journal = Journal.open(path) if path.exists() else Journal.create(path)

@@ -1,0 +1,151 @@
+"""The kill agent of a paper run: a small process with its own keys and venue client, armed before the node may trade.
+
+It watches the latches, and kills when one closes or a trigger of the spec fires. It needs neither the node nor the
+supervisor nor a disk that writes, and does not end before the account is flat.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from tc.clock import Clock, iso_utc
+from tc.durable import lock_holder, make_directory, process_start_time, write_artifact
+from tc.errors import StorageError
+from tc.runs.kill_hands import Hands
+from tc.runs.kill_note import KillNotes, close_in_time
+from tc.runs.kill_order import AGENT, KillOrder
+from tc.runs.kill_tail import JournalTail
+from tc.runs.kill_work import KillWork
+from tc.store.kill_latch import CLOSED, CONFIRMED, INCOMPLETE, TAKEN, KillLatch
+from tc.store.run_directory import JOURNAL, encode_document
+
+POLL_S = 0.02
+UNREADABLE_MAX = 3
+"""So often in a row a latch must be unreadable to count as closed for who is running already."""
+BY = "kill agent"
+
+Say = Callable[[dict[str, Any]], None]
+
+
+class Agent:
+    """One armed agent; `lifeline` ends when the supervisor does."""
+
+    def __init__(self, order: KillOrder, lifeline: int, say: Say, clock: Clock) -> None:
+        self._order = order
+        self._run = order.run
+        self._say = say
+        self._clock = clock
+        self._lifeline = lifeline
+        self._latch = KillLatch.of_run(self._run.roots, order.run_id)
+        self._account = KillLatch.of_account(order.endpoint.http, order.api_key)
+        self._latches = (self._latch, self._account, KillLatch.of_all())
+        self._handled: set[tuple[str, int]] = set()
+        self._unreadable = 0
+        self._tail = JournalTail(self._run.file(JOURNAL))
+        self._is_orphan = self._is_over = False
+        self._has_run = False
+
+    def arm(self) -> None:
+        """Show the venue the keys, and say where we are.
+
+        Raises:
+            ComponentFault: the venue does not know them, or is not there.
+        """
+        hands = Hands(self._order, self._clock)
+        try:
+            hands.authenticate()
+        finally:
+            hands.close()
+        make_directory(self._run.scratch)
+        trace = {
+            "pid": os.getpid(), "start_time": process_start_time(os.getpid()), "armed": True,
+            "since": iso_utc(self._clock.now_ns()),
+        }  # fmt: skip
+        write_artifact(self._run.scratch / AGENT, encode_document(trace))
+        for _ in range(0 if self._order.is_again else UNREADABLE_MAX + len(self._latches)):
+            self._call()  # closed before: the node is refused, and there is nothing to kill
+        threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
+        self._say({"event": "armed", "pid": os.getpid()})
+
+    def watch(self) -> None:
+        """Return when the run is over: sealed, or without node and supervisor."""
+        while not self._is_done():
+            call = self._call()
+            if call is not None:
+                self._kill(call)
+            self._tail.read()
+            self._clock.sleep(POLL_S)
+
+    def _is_done(self) -> bool:
+        if self._run.is_sealed:
+            return True
+        self._has_run |= (is_running := lock_holder(self._run.lock_path) is not None)
+        return self._is_orphan and not is_running and self._has_run
+
+    def _call(self) -> dict[str, Any] | None:
+        """Return by whom and why a latch was closed that we have not acted on yet."""
+        for latch in self._latches:
+            state = latch.state()
+            if state is None:
+                continue
+            if not state.is_readable:
+                self._unreadable += 1
+                if self._unreadable < UNREADABLE_MAX:
+                    return None
+            closings = self._closings(latch)
+            mark = (latch.name, len(closings))
+            if mark not in self._handled:
+                self._handled.add(mark)
+                facts = closings[-1] if closings else {}
+                return {"by": state.by or BY, "reason": state.reason, **facts}
+        self._unreadable = 0
+        return None
+
+    def _closings(self, latch: KillLatch) -> list[dict[str, Any]]:
+        try:
+            return [entry.payload() for entry in latch.history() if entry.type == CLOSED]
+        except StorageError:
+            return []
+
+    def _kill(self, call: dict[str, Any]) -> None:
+        by, reason = str(call["by"]), str(call["reason"])
+        self._say({"event": "kill", "stage": "taken", "by": by, "reason": reason})
+        notes = KillNotes(self._latch, self._clock)
+        notes.add(TAKEN, {"who": BY, "pid": os.getpid(), "account": self._account.name})
+        is_latched = self._latch_all(by, reason)
+
+        def tell(stage: str, facts: dict[str, Any]) -> None:
+            self._say({"event": "kill", "stage": stage, **facts})
+            if stage == "incomplete":
+                notes.add(INCOMPLETE, facts)
+
+        work = KillWork(
+            self._order, self._clock, tell, include_foreign=bool(call.get("include_foreign")), gives_up_s=None,
+            tail=self._tail,
+        )  # fmt: skip
+        work.found.is_latched = is_latched
+        found = work.carry_out()
+        notes.add(CONFIRMED, found.as_json())
+        notes.close()
+
+    def _latch_all(self, by: str, reason: str) -> bool:
+        """Close the run's latch and its account's, where they are not; count what we close as acted on."""
+        is_latched = True
+        for latch in (self._latch, self._account):
+            if latch.state() is not None:
+                continue
+            problem = close_in_time(latch, by, reason, self._clock, run_id=self._order.run_id)
+            self._handled.add((latch.name, len(self._closings(latch))))
+            if problem is not None:
+                is_latched = False
+                self._say({"event": "not_latched", "reason": problem})
+        return is_latched
+
+    def _watch(self) -> None:
+        while os.read(self._lifeline, 4096):
+            pass
+        self._is_orphan = True
+        self._say({"event": "orphan"})

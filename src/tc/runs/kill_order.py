@@ -1,0 +1,87 @@
+"""What a kill has to know beforehand, in plain values: whoever kills may be a small process without a spec to read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tc.model.endpoint import ApiKeys, LoopbackEndpoint
+from tc.store.account_lock import account_key
+from tc.store.roots import Roots
+from tc.store.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from tc.model.run_spec import RunSpec  # its schema is larger than the agent
+
+AGENT = "agent.json"
+"""Beside a running node: the process of its armed kill agent."""
+
+
+@dataclass(frozen=True)
+class KillOrder:
+    """A run, the way to its account, and what it may trade there.
+
+    `maximum` has every symbol of the run, with the largest quantity of an order or None; `since_ms` is no later than
+    the run's first order. With `is_again` an agent takes the place of one that died, perhaps in the middle of a kill.
+    `triggers` are those of the spec that kill without an operator, by name.
+    """
+
+    run_id: str
+    artifacts: str
+    runtime: str
+    host: str
+    port: int
+    api_key: str = field(repr=False)
+    api_secret: str = field(repr=False)
+    is_own_venue: bool
+    since_ms: int
+    maximum: dict[str, str | None]
+    is_again: bool = False
+    triggers: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, run: RunDirectory, spec: RunSpec, endpoint: LoopbackEndpoint, keys: ApiKeys, since_ms: int
+    ) -> KillOrder:  # fmt: skip
+        """Return what whoever kills the run has to know."""
+        maximum = {one.symbol: None if one.max_quantity is None else str(one.max_quantity) for one in spec.instruments}
+        return cls(
+            run.run_id, str(run.roots.artifacts), str(run.roots.runtime), endpoint.host, endpoint.port, keys.api_key,
+            keys.api_secret, spec.venue.endpoint is None, since_ms, maximum,
+        )  # fmt: skip
+
+    @property
+    def run(self) -> RunDirectory:
+        """Where the run is kept."""
+        return RunDirectory(Roots(Path(self.artifacts), Path(self.runtime)), self.run_id)
+
+    @property
+    def endpoint(self) -> LoopbackEndpoint:
+        """Where the venue listens."""
+        return LoopbackEndpoint(self.host, self.port)
+
+    @property
+    def keys(self) -> ApiKeys:
+        """The keys of the account."""
+        return ApiKeys(self.api_key, self.api_secret)
+
+    @property
+    def account_name(self) -> str:
+        """The name of the account's latch."""
+        return f"account-{account_key(self.endpoint.http, self.api_key)}"
+
+    def bounds(self) -> dict[str, Decimal]:
+        """Return the largest quantity of an order, by symbol, where there is one."""
+        return {symbol: Decimal(text) for symbol, text in self.maximum.items() if text is not None}
+
+    def to_line(self) -> bytes:
+        """Return the order as one line of JSON; it holds keys and goes down a pipe only."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_line(cls, line: bytes) -> KillOrder:
+        """Return the order in a line."""
+        return cls(**json.loads(line))
