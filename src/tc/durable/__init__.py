@@ -12,6 +12,7 @@ from tc.durable.artifact import append_stream, create_artifact, read_artifact, r
 from tc.durable.directory import create_tree, make_directory, protect_tree, remove_tree, unprotect_tree
 from tc.durable.frame import Entry, Head
 from tc.durable.journal import Journal
+from tc.durable.local_socket import listen_locally, make_private_folder, remove_socket
 from tc.durable.lock import FileLock, LockHolder, lock_holder
 from tc.durable.process import boot_id, host, is_process_alive, process_start_time
 from tc.durable.reader import JournalCheck, JournalReader, read_entries, tail_entries, verify_journal
@@ -31,14 +32,17 @@ __all__ = [
     "create_tree",
     "host",
     "is_process_alive",
+    "listen_locally",
     "lock_holder",
     "make_directory",
+    "make_private_folder",
     "process_start_time",
     "protect_tree",
     "read_anchor",
     "read_artifact",
     "read_entries",
     "remove_artifact",
+    "remove_socket",
     "remove_tree",
     "sweep_temporaries",
     "tail_entries",

@@ -71,7 +71,7 @@ class Gate:
     """The one choke point of a kernel: decides on orders and keeps the ledgers in step.
 
     `grants` names orders that are not a strategy's own, by client order id. `on_reserved` is called after each
-    reservation.
+    reservation, `on_cancel` with each cancel before it leaves.
     """
 
     def __init__(
@@ -92,6 +92,7 @@ class Gate:
         self._ends: list[Callable[[], None]] = []
         self.grants: dict[str, Ask] = {}
         self.on_reserved: Callable[[], None] = _nothing
+        self.on_cancel: Callable[[Any], None] = _nothing
 
     def attach(self, endpoints: Endpoints, bar_types: list[str]) -> None:
         """Put the gate around the endpoints, outside every other layer, and follow prices and order events."""
@@ -121,8 +122,10 @@ class Gate:
                 if self._admit_modify(command, name):
                     handler(command)
             else:
-                if name == EXECUTION and kind in _CANCELS:
-                    self._count_cancel(command)
+                if kind in _CANCELS:
+                    self.on_cancel(command)
+                    if name == EXECUTION:
+                        self._count_cancel(command)
                 handler(command)
 
         return execute
@@ -301,5 +304,5 @@ def _denial(reason: Reason, intent: Intent) -> Denial:
     return Denial(reason, "sanity", f"{intent.strategy_id}: {reason.meaning}")
 
 
-def _nothing() -> None:
-    """Nobody waits for reservations."""
+def _nothing(*_command: Any) -> None:
+    """Nobody wants to know."""

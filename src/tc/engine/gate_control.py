@@ -63,9 +63,11 @@ class GateControl:
             strategy.resume()
         return None
 
-    def stand_down(self, reason: str, by: str, strategy_id: str | None = None) -> None:
+    def stand_down(
+        self, reason: str, by: str, strategy_id: str | None = None, instrument_id: str | None = None
+    ) -> None:
         """Take no new risk from now on; positions can be reduced and orders canceled."""
-        self._watch.stand_down(reason, by, strategy_id)
+        self._watch.stand_down(reason, by, strategy_id, instrument_id)
 
     def resume(self, reason: str, by: str, strategy_id: str | None = None, instrument_id: str | None = None) -> bool:
         """End a stand-down by a named person; return whether there was one."""

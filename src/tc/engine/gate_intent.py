@@ -15,7 +15,7 @@ from tc.store.ledger_number import TEXT_LENGTH_MAX
 NAN = Decimal("NaN")
 _FINEST = Decimal("1e-8")
 _TYPES: dict[Any, str] = {kind: order_type_to_str(kind) for kind in OrderType}
-_STOPS = {OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP_MARKET, OrderType.TRAILING_STOP_LIMIT}
+STOPS = {OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP_MARKET, OrderType.TRAILING_STOP_LIMIT}
 
 
 def side_text(side: Any) -> Side:
@@ -96,7 +96,7 @@ def protection(order: Any, siblings: list[Any]) -> tuple[Decimal | None, Decimal
         if other.quantity < order.quantity:
             continue  # it does not close all of it
         price = other.trigger_price if other.has_trigger_price else other.price if other.has_price else None
-        if price is not None and other.order_type in _STOPS:
+        if price is not None and other.order_type in STOPS:
             stop = price.as_decimal()
         elif price is not None:
             target = price.as_decimal()

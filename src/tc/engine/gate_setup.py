@@ -15,6 +15,7 @@ from tc.engine.gate_control import GateControl
 from tc.engine.gate_denial import Denier
 from tc.engine.gate_ledger import GateLedger
 from tc.engine.gate_rules import GateRules
+from tc.engine.gate_stop import StopWatch
 from tc.engine.gate_watch import GateWatch
 from tc.engine.recorder import Recorder
 from tc.engine.reference import InstrumentFeed, MarketFeed
@@ -42,6 +43,7 @@ class GateParts:
     ledgers: dict[str, PositionLedger]
     statements: dict[str, Statement]
     books: GateLedger
+    stops: StopWatch
 
     def ledger_check(self) -> dict[str, int]:
         """Return after how many fills row and position were compared, and how many differed."""
@@ -110,7 +112,9 @@ def build_gate(
     netted = strategies if is_netting else []
     claims = {loaded.strategy.id.value: frozenset(claimed_instruments(loaded.spec.config, known)) for loaded in netted}
     control = GateControl(kernel, recorder, rules, standing, watch, held, claims)
-    return GateParts(gate, control, watch, denier, standing, rules, held, statements, books)
+    stops = StopWatch(kernel.cache, recorder, standing)
+    gate.on_cancel = stops.note
+    return GateParts(gate, control, watch, denier, standing, rules, held, statements, books, stops)
 
 
 def _is_hedging(strategy: Any, *, is_netting: bool) -> bool:

@@ -21,6 +21,7 @@ from tc.engine.input_tap import ATTEMPT, ENDED, InputTap
 from tc.engine.instrument import build_instrument, describe_instrument
 from tc.engine.live_client import LiveHooks
 from tc.engine.live_config import build_node
+from tc.engine.live_control import LiveControl
 from tc.engine.live_ending import Action, Holdings, holdings, let_go
 from tc.engine.live_fault import contain
 from tc.engine.live_guard import LiveGuard
@@ -182,6 +183,7 @@ class LiveRun:
             self._controls.on_look,
             lambda: self._hooks.client.resync(),
         )
+        self._control = LiveControl(kernel, self._gate, self._recorder, self._sink.synced, self._clock)
 
     async def _start(self) -> None:
         kernel = self._kernel
@@ -209,6 +211,7 @@ class LiveRun:
                 return
             await asyncio.sleep(POLL_S)
         self._looker.begin()
+        await self._control.open(self._setting.log_directory)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(LOOK_SIGNAL, self._looker.request, ON_DEMAND)
         loop.add_signal_handler(KILL_SIGNAL, self._gate.control.kill, KILL_REASON, "kill")
@@ -258,6 +261,7 @@ class LiveRun:
         """Let go as the spec says, stop the node, and look at the venue's books for the last time."""
         strategies = [loaded.strategy for loaded in self._setting.strategies]
         left = Holdings((), ())
+        self._control.end()
         if self._node.trader.is_running and self._sink.fault is None:
             self._gate.control.stand_down("the run is ending", by="run")
             for strategy in strategies:
@@ -269,6 +273,7 @@ class LiveRun:
                 left = await let_go(self._kernel, self._gate, strategies, self._action(end), self._clock)
         self._is_confirmed = await self._looker.settle("end")
         self._looker.end()
+        self._control.close()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._node.stop_async(), STOP_S)
         await asyncio.wait([self._running], timeout=STOP_S)

@@ -40,10 +40,11 @@ class Holdings:
 
 async def let_go(kernel: Any, parts: GateParts, strategies: list[Any], action: Action, clock: Clock) -> Holdings:
     """Carry out `action` for the strategies and return what they hold afterwards."""
-    for strategy in strategies:
-        for order in _working(kernel, strategy):
-            if action != "leave" or not order.is_reduce_only:
-                strategy.cancel_order(order)
+    with parts.stops.muted():
+        for strategy in strategies:
+            for order in _working(kernel, strategy):
+                if action != "leave" or not order.is_reduce_only:
+                    strategy.cancel_order(order)
     await _until_answered(kernel, strategies, action, clock)
     for _ in range(ROUNDS_MAX if action == "flatten" else 0):
         closing = [

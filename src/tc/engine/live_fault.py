@@ -16,7 +16,7 @@ from nautilus_trader.trading.strategy import Strategy
 from tc.errors import StrategyRaised
 
 OnFault = Callable[[Any, StrategyRaised], None]
-STARTED, STOPPED = "StrategyStarted", "StrategyStopped"
+STARTED, STOPPED, RESUMED = "StrategyStarted", "StrategyStopped", "StrategyResumed"
 
 
 class StrategyWatch(Protocol):
@@ -32,7 +32,7 @@ class StrategyWatch(Protocol):
         """To here."""
 
     def on_lifecycle(self, strategy: Any, what: str) -> None:
-        """It is about to be started or stopped."""
+        """It is about to be started, stopped or resumed."""
 
     def on_response(self, strategy: Any, request_id: Any) -> None:
         """A request of its own is answered."""
@@ -75,6 +75,10 @@ def _watched(own: Any, watch: StrategyWatch) -> dict[str, Any]:
         watch.on_lifecycle(self, STOPPED)
         within(own.stop, self)
 
+    def resume(self: Any) -> None:
+        watch.on_lifecycle(self, RESUMED)
+        within(own.resume, self)
+
     def handle_event(self: Any, event: Any) -> None:
         within(own.handle_event, self, event)
 
@@ -83,8 +87,8 @@ def _watched(own: Any, watch: StrategyWatch) -> dict[str, Any]:
         within(own._finish_response, self, request_id)
 
     return {
-        "register": register, "start": start, "stop": stop, "handle_event": handle_event,
-        "_finish_response": finish_response,
+        "register": register, "start": start, "stop": stop, "resume": resume,
+        "handle_event": handle_event, "_finish_response": finish_response,
     }  # fmt: skip
 
 

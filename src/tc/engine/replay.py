@@ -45,7 +45,7 @@ from tc.engine.input_tap import (
 )  # fmt: skip
 from tc.engine.instrument import build_instrument
 from tc.engine.live_config import TRADER_ID
-from tc.engine.live_fault import STARTED, STOPPED, contain
+from tc.engine.live_fault import RESUMED, STARTED, STOPPED, contain
 from tc.engine.live_restore import restore_cache
 from tc.engine.strategy_source import LoadedStrategy
 from tc.errors import StrategyRaised
@@ -167,7 +167,7 @@ class Replay:
             kernel.exec_engine.process(event_of(body))
         elif each.kind == ACCOUNT:
             kernel.portfolio.update_account(event_of(body))
-        elif each.kind in (STARTED, STOPPED, LOADED, TIMER, RESPONSE):
+        elif each.kind in (STARTED, STOPPED, RESUMED, LOADED, TIMER, RESPONSE):
             self._deliver_to(self._strategies[body["strategy_id"]], each)
         elif each.kind == UNKNOWN:
             self._differ(each, f"data of class {body['class']} reached the strategies, which cannot be replayed")
@@ -186,6 +186,8 @@ class Replay:
             strategy.start()
         elif each.kind == STOPPED:
             strategy.stop()
+        elif each.kind == RESUMED:
+            strategy.resume()
         elif each.kind == LOADED:
             strategy.load({name: base64.b64decode(value) for name, value in body["state"].items()})
         elif each.kind == TIMER:

@@ -10,6 +10,7 @@ from tc.evidence.gate_record import (
     HALTS,
     LATCH_CLOSED,
     MODE_CHANGED,
+    OPERATOR,
     DenialKey,
     GateRecord,
     NearKey,
@@ -31,6 +32,8 @@ GATE_WORDS = {
     "LatchClosed": "Latch closed",
     "LimitBreached": "Limit breached by a fill",
     "BookingOwed": "Booking owed to the ledger",
+    "LastStopCanceled": "Last stop canceled by its strategy",
+    "OperatorCommand": "Asked by an operator",
     "ModeChanged": "Mode changed",
     "ModeChangeRefused": "Mode change refused",
     "OverrideGiven": "Override given",
@@ -192,7 +195,7 @@ def _halts(gate: GateRecord, name_of: Callable[[str], str]) -> Table:
 def _subject(kind: str, subject: str, name_of: Callable[[str], str]) -> str:
     if not subject:
         return "the account"
-    return name_of(subject) if kind in ("StoodDown", "StandDownEnded") else subject
+    return name_of(subject) if kind in ("StoodDown", "StandDownEnded", "LastStopCanceled") else subject
 
 
 def _changes(gate: GateRecord, name_of: Callable[[str], str]) -> Table:
@@ -202,12 +205,16 @@ def _changes(gate: GateRecord, name_of: Callable[[str], str]) -> Table:
             what = f"{name_of(str(data.get('strategy_id')))}: {data.get('before')} to {data.get('after')}"
             why = str(data.get("detail") or "")
             who = str(data.get("by") or ABSENT)
+        elif kind == OPERATOR:
+            where = " ".join(str(data[name]) for name in ("strategy_id", "instrument_id", "mode") if data.get(name))
+            what = f"{data.get('verb')} {where or 'in the account'}{' --all' if data.get('everything') else ''}"
+            why, who = str(data.get("reason")), str(data.get("by"))
         else:
             what = " ".join(str(data[name]) for name in ("override_id", "limit", "client_order_id") if data.get(name))
             why = "; ".join(map(str, data.get("problems") or ()))
             who = ", ".join(str(data[name]) for name in ("requested_by", "approved_by") if data.get(name)) or ABSENT
         rows.append((Cell(moment(ts)), Cell(GATE_WORDS[kind]), Cell(what), Cell(who), Cell(why or ABSENT)))
-    columns = (Column("Time, UTC"), Column("Event"), Column("What"), Column("By"), Column("Why not"))
+    columns = (Column("Time, UTC"), Column("Event"), Column("What"), Column("By"), Column("Why"))
     return Table(columns, tuple(rows), "Modes and overrides", _left_out(len(gate.changes)).strip())
 
 
