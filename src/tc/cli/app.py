@@ -21,6 +21,7 @@ _BRANCHES = {
     "spec": "tc.cli.spec",
     "venue": "tc.cli.venue",
     "kill": "tc.cli.kill",
+    "alerts": "tc.cli.alerts",
     "reconcile": "tc.cli.reconcile",
     "connectivity": "tc.cli.connectivity",
     "doctor": "tc.cli.doctor",
