@@ -63,6 +63,19 @@ def test_an_alert_says_what_whoever_is_woken_needs(tmp_path) -> None:
     assert 0 < found["latency_ns"] < 5_000_000_000
 
 
+def test_a_desk_without_alerts_writes_nothing(tmp_path) -> None:
+    """Where nothing happened there is no file that says so."""
+    desk = desk_of(tmp_path / "alerts", {})
+    time.sleep(0.6)
+    desk.close()
+    assert not (tmp_path / "alerts").exists()
+    desk = desk_of(tmp_path / "alerts", {})
+    desk.raise_alert(AlertKind.test, "a time that cannot be is taken for now", since_ns=-(10**30))
+    desk.close()
+    (line,) = (tmp_path / "alerts" / f"{RUN}.log.jsonl").read_text().splitlines()
+    assert json.loads(line)["since_ns"] == json.loads(line)["raised_ns"]
+
+
 def test_every_kind_has_severity_and_runbook() -> None:
     """No kind is without either, and what has to be acted upon is a page."""
     for kind in AlertKind:

@@ -77,8 +77,8 @@ class AlertDesk:
     ) -> Alert | None:
         """Queue an alert for every sink and return it; None where the same kind and key is open already.
 
-        None after close, too. `since_ns` is when the condition began, UNIX nanoseconds; None for now. Never waits for
-        a sink or a disk and never raises for one.
+        None after close, too. `since_ns` is when the condition began, UNIX nanoseconds; None, or what is not in the
+        past, is now. Never waits for a sink or a disk and never raises for one.
         """
         key = plain_text(key)
         with self._mutex:
@@ -126,7 +126,7 @@ class AlertDesk:
             run_id=self.run_id,
             what=what,
             where=where,
-            since_ns=now if since_ns is None else since_ns,
+            since_ns=now if since_ns is None or not 0 <= since_ns <= now else since_ns,
             raised_ns=now,
             key=key,
             runbook=kind.runbook,

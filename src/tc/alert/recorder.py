@@ -74,7 +74,8 @@ class Recorder:
 
     def close(self, timeout_s: float) -> None:
         """Say in the journal that this desk is gone, and end; what the disk does not take in time is lost."""
-        self.add(CLOSED, {"owner": self._owner.as_json()})
+        if self._pending or self._journal is not None:
+            self.add(CLOSED, {"owner": self._owner.as_json()})
         self._is_closing = True
         self._wake.set()
         self._thread.join(max(0.0, timeout_s))
@@ -106,12 +107,13 @@ class Recorder:
         self._let_go()
 
     def _has_work(self) -> bool:
-        if self._pending or self._clock.monotonic_ns() >= self._adopt_at_ns:
+        if self._pending:
             return True
         try:
-            return self.path.stat().st_size != self._size
+            size = self.path.stat().st_size
         except OSError:
             return False  # an idle desk needs no journal; one that is gone is noticed when there is something to add
+        return size != self._size or self._clock.monotonic_ns() >= self._adopt_at_ns
 
     def _turn(self) -> None:
         journal = self._journal or self._open()
