@@ -131,6 +131,18 @@ def test_a_thousand_that_failed_delay_none(tmp_path) -> None:
         desk.close(1.0)
 
 
+def test_what_a_sink_never_takes_delays_nothing_else(tmp_path) -> None:
+    """A sink that refuses 1,000 alerts for what they say gets each new one before them, within five seconds."""
+    with observer(tmp_path, "picky", 0.05) as seen:
+        desk = desk_of(tmp_path, {"pager": seen.target})
+        for number in range(1_000):
+            desk.raise_alert(AlertKind.limit_breach, "arsenic", key=f"other {number}")
+        time.sleep(5)
+        worst = worst_s(seen, raise_all(desk, 5, KINDS, pause_s=0.2))
+        desk.close(1.0)
+    assert worst < LIMIT_S
+
+
 def test_raising_never_waits(tmp_path) -> None:
     """With every sink hanging, 1,000 alerts are raised in a second, and none waits for the disk or a sink."""
     with observer(tmp_path, "hang") as hanging:

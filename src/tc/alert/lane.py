@@ -92,8 +92,12 @@ class Lane:
         while (parcels := self._next()) is not None:
             problem = self._attempt(parcels)
             with self._changed:
-                self._batch = min(BATCH_MAX, self._batch * 2) if problem is None else max(1, len(parcels) // 2)
-                self._is_turn_of_old = problem is None and not parcels[0].attempts
+                is_new = not parcels[0].attempts
+                if problem is not None:  # one that no sink takes must not keep others, so the failed ones part
+                    self._batch = max(1, len(parcels) // 2)
+                elif not is_new:
+                    self._batch = min(BATCH_MAX, self._batch * 2)
+                self._is_turn_of_old = problem is None and is_new
                 if problem is not None:
                     self._put_back(parcels)
             for parcel in parcels:
@@ -113,7 +117,7 @@ class Lane:
                     ready = self._choose(now)
                 if ready:
                     ready.sort(key=lambda each: (each.alert.severity.rank, each.alert.raised_ns))
-                    taken = ready[: self._batch]
+                    taken = ready[: self._batch if ready[0].attempts else BATCH_MAX]
                     for each in taken:
                         del self._waiting[each.alert.alert_id]
                     return taken

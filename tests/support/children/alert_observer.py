@@ -2,7 +2,8 @@
 
     alert_observer.py FILE MODE [SECONDS]     prints its port
 
-Modes: ok; slow (after SECONDS); refuse (503); hang (never answers); drip (a byte a second); move (307, to itself).
+Modes: ok; slow (after SECONDS); refuse (503); hang (never answers); drip (a byte a second); move (307, to itself);
+picky (refuses whatever holds the word arsenic, after SECONDS).
 `FILE` gets a line an alert: `<ns> <alert_id> <escalation> <latency_ns>`.
 """
 
@@ -33,11 +34,14 @@ class Handler(BaseHTTPRequestHandler):
                 time.sleep(1)
         if mode == "slow":
             time.sleep(seconds)
-        if mode in ("ok", "slow"):
+        is_poison = mode == "picky" and b"arsenic" in body
+        if is_poison:
+            time.sleep(seconds)
+        if mode in ("ok", "slow", "picky") and not is_poison:
             now = time.time_ns()
             for alert in json.loads(body)["alerts"]:
                 out.write(f"{now} {alert['alert_id']} {alert['escalation']} {alert['latency_ns']}\n")
-        self.send_response({"refuse": 503, "move": 307}.get(mode, 204))
+        self.send_response(400 if is_poison else {"refuse": 503, "move": 307}.get(mode, 204))
         self.send_header("Location", "/elsewhere")
         self.end_headers()
 
