@@ -103,8 +103,10 @@ WRONG: dict[str, list[tuple[str, str]]] = {
     "half of the keys": [*_PAPER, ("  leverage: 10", "  leverage: 10\n  credentials: {api_key_env: KEY}")],
     "safety that nothing honors yet": [
         *_PAPER,
-        ("risk:", "safety: {on_stop: flatten, stale_data_timeout_s: 5, alerts: [mail]}\nrisk:"),
+        ("risk:", "safety: {on_stop: flatten, stale_data_timeout_s: 5}\nrisk:"),
     ],
+    "alert sinks without a plain name": [*_PAPER, ("risk:", "safety: {alerts: ['http://h/']}\nrisk:")],
+    "alert sinks of a backtest": [("risk:", "safety: {alerts: [pager]}\nrisk:")],
     "section missing": [(_DATA, "")],
     "section of the wrong kind": [(_DATA, "data: btc\n")],
     "list left empty": [("starting_balances: [1000000 USDT]", "starting_balances: []")],

@@ -25,6 +25,7 @@ _BRANCHES = {
     "resume": "tc.cli.control",
     "mode": "tc.cli.control",
     "kill": "tc.cli.kill",
+    "alerts": "tc.cli.alerts",
     "reconcile": "tc.cli.reconcile",
     "connectivity": "tc.cli.connectivity",
     "doctor": "tc.cli.doctor",

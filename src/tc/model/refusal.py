@@ -48,10 +48,7 @@ def _refused_in_paper(spec: RunSpec) -> Iterator[Problem]:
 
 
 def _safety_problems(spec: RunSpec) -> Iterator[Problem]:
-    for name, why in (
-        ("stale_data_timeout_s", "nothing watches the age of data"),
-        ("alerts", "there are no alert sinks"),
-    ):
+    for name, why in (("stale_data_timeout_s", "nothing watches the age of data"),):
         value = None if spec.safety is None else getattr(spec.safety, name)
         if value is not None:
             yield Problem(("safety", name), f"found {shown(value)}, but in this version {why}; remove it")

@@ -114,7 +114,9 @@ class Safety(Section):
     max_memory_mb: int | None = Field(
         default=None, ge=256, le=1_048_576, description="Memory that the node may hold, MB; default 2048."
     )
-    alerts: tuple[PlainName, ...] | None = Field(default=None, description="Alert sinks by name.")
+    alerts: tuple[PlainName, ...] | None = Field(
+        default=None, description="Alert sinks by name, besides log; the target of NAME is in `TC_ALERT_NAME`."
+    )
 
 
 class ConnectivityReadiness(Section):

@@ -55,6 +55,11 @@ class Roots:
         return self.runtime / "kill_switch"
 
     @property
+    def alerts(self) -> Path:
+        """Journals and log sinks of alerts, by run_id."""
+        return self.runtime / "alerts"
+
+    @property
     def nodes(self) -> Path:
         """Scratch of running nodes, by run_id."""
         return self.runtime / "nodes"

@@ -1,0 +1,1 @@
+"""Alerts: from the condition straight to the sinks, past every disk and every other sink."""
