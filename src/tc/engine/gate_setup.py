@@ -42,6 +42,7 @@ class GateParts:
     ledgers: dict[str, PositionLedger]
     statements: dict[str, Statement]
     books: GateLedger
+    market: MarketFeed
 
     def ledger_check(self) -> dict[str, int]:
         """Return after how many fills row and position were compared, and how many differed."""
@@ -110,7 +111,7 @@ def build_gate(
     netted = strategies if is_netting else []
     claims = {loaded.strategy.id.value: frozenset(claimed_instruments(loaded.spec.config, known)) for loaded in netted}
     control = GateControl(kernel, recorder, rules, standing, watch, held, claims)
-    return GateParts(gate, control, watch, denier, standing, rules, held, statements, books)
+    return GateParts(gate, control, watch, denier, standing, rules, held, statements, books, market)
 
 
 def _is_hedging(strategy: Any, *, is_netting: bool) -> bool:

@@ -20,6 +20,7 @@ REPORT_MARKDOWN = "report.md"
 REPORT_HTML = "report.html"
 RECONCILIATION = "reconciliation_result.json"
 ENGINE_LOG = "nautilus.jsonl"
+NODE_STATUS = "status.json"
 STATE = "state"
 MANIFEST = "manifest.json"
 
