@@ -20,6 +20,8 @@ _BRANCHES = {
     "data": "tc.cli.data",
     "spec": "tc.cli.spec",
     "venue": "tc.cli.venue",
+    "status": "tc.cli.status",
+    "top": "tc.cli.top",
     "kill": "tc.cli.kill",
     "reconcile": "tc.cli.reconcile",
     "connectivity": "tc.cli.connectivity",

@@ -13,7 +13,7 @@ from tc.durable.directory import create_tree, make_directory, protect_tree, remo
 from tc.durable.frame import Entry, Head
 from tc.durable.journal import Journal
 from tc.durable.lock import FileLock, LockHolder, lock_holder
-from tc.durable.process import boot_id, host, is_process_alive, process_start_time
+from tc.durable.process import boot_id, host, is_process_alive, is_process_stopped, process_start_time
 from tc.durable.reader import JournalCheck, JournalReader, read_entries, tail_entries, verify_journal
 from tc.durable.temporary import sweep_temporaries
 
@@ -31,6 +31,7 @@ __all__ = [
     "create_tree",
     "host",
     "is_process_alive",
+    "is_process_stopped",
     "lock_holder",
     "make_directory",
     "process_start_time",

@@ -23,8 +23,8 @@ from tc.evidence.gate_record import KILLED, LATCH_CLOSED, MODE_CHANGED, STOOD_DO
 from tc.evidence.three_way import instrument_of
 from tc.model.run_spec import RunSpec
 from tc.risk.usage import usages
+from tc.store.run_directory import STATUS_SCHEMA
 
-SCHEMA = "tc.status/v1"
 INTERVAL_S = 1.0
 DATA_GRACE_NS = 5_000_000_000
 ZERO = Decimal(0)
@@ -82,7 +82,7 @@ class LiveStatus:
         now_ns = self._clock.now_ns()
         described: dict[str, Any] = self._gate.standing.describe()
         return {
-            "schema": SCHEMA,
+            "schema": STATUS_SCHEMA,
             "ts": now_ns,
             "phase": self.phase,
             "attempt": self._fold.starts,

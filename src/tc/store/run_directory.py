@@ -26,6 +26,7 @@ MANIFEST = "manifest.json"
 
 STATUSES = ("created", "running", "completed", "failed", "killed", "interrupted", "safety_blocked", "unknown")
 METADATA_SCHEMA = "tc.metadata/v1"
+STATUS_SCHEMA = "tc.status/v1"
 
 
 def encode_document(document: dict[str, Any]) -> bytes:
