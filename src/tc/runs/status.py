@@ -112,7 +112,7 @@ def judge(run_id: str, facts: Facts) -> RunStatus:
     document = facts.document if isinstance(facts.document, dict) else None
     return RunStatus(
         run_id=run_id,
-        mode=str(facts.metadata["mode"]),
+        mode=str(facts.metadata.get("mode", "unknown")),
         status=facts.status,
         word=_word(facts, document),
         is_sealed=facts.is_sealed,
@@ -175,7 +175,7 @@ def _lights(facts: Facts, document: dict[str, Any] | None) -> list[Light]:
         host = facts.metadata.get("host")
         return [Light("node", None, f"it runs on {host}; nothing of it can be seen from here"), *_alert_light(facts)]
     lights = [_node(facts)]
-    if facts.metadata["mode"] != "paper":
+    if facts.metadata.get("mode") != "paper":
         return [*lights, *_latch_light(facts), *_alert_light(facts)]
     lights += [_process("supervisor", facts.supervisor, "nobody supervises it"), _agent(facts), _venue(facts)]
     lights += [_said(facts, document)]

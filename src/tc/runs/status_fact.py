@@ -77,7 +77,7 @@ def gather(run: RunDirectory, clock: Clock) -> Facts:
     metadata = run.metadata()
     is_sealed = run.is_sealed
     holder = None if is_sealed else lock_holder(run.lock_path)
-    is_live = not is_sealed and metadata["mode"] == "paper" and not run.is_foreign(metadata)
+    is_live = not is_sealed and metadata.get("mode") == "paper" and not run.is_foreign(metadata)
     document = _document(run, NODE_STATUS) if is_live else None
     if isinstance(document, dict) and document.get("schema") != STATUS_SCHEMA:
         document = Problem(f"it was written by another version ({document.get('schema')})")
