@@ -58,7 +58,15 @@ def test_every_link_of_the_readme_leads_somewhere() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["runs", "list"], ["journal", "tail", "sealed"], ["runs", "show", "sealed"]]
+    "arguments",
+    [
+        ["--help"],
+        ["runs", "list"],
+        ["journal", "tail", "sealed"],
+        ["runs", "show", "sealed"],
+        ["status"],
+        ["status", "sealed"],
+    ],
 )
 def test_commands_that_need_no_engine_never_import_it(arguments, tmp_path) -> None:
     """Listing and tailing load neither the engine nor pandas, pyarrow, numpy, pydantic or rich."""

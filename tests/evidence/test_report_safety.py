@@ -161,6 +161,13 @@ def test_what_came_near_is_listed_by_level() -> None:
     assert [text.index(row) for row in rows] == sorted(text.index(row) for row in rows)
 
 
+def test_a_warning_of_the_account_is_no_strategys() -> None:
+    """Equity near its drawdown limit is nobody's order: the fold takes it, and no run ends of it."""
+    said = {"limit": "drawdown_warning", "level": "1", "used": "0.16", "bound": "0.15"}
+    fold = fold_journal([entry_of(1, 1, "LimitWarned", said)])
+    assert [(key.limit, key.strategy_id, key.instrument_id) for key in fold.gate.near] == [("drawdown_warning", "", "")]
+
+
 def test_halts_are_grouped_by_what_they_concern() -> None:
     """Latches, stand-downs, breaches and the kill latch have a line each, whatever number of entries there is."""
     latched = ("LatchClosed", {"latch": "total_drawdown", "reason": "marked equity 1, peak 2"})

@@ -107,15 +107,16 @@ def client_of(venue: VenueProcess) -> VenueClient:
     return VenueClient(LoopbackEndpoint("127.0.0.1", venue.port), ApiKeys("alpha-key-canary", "alpha-secret-canary"))
 
 
-def net(client: VenueClient) -> Decimal:
+def net(venue: VenueProcess) -> Decimal:
     """Return the account's position."""
-    return sum((Decimal(row["positionAmt"]) for row in client.positions()), Decimal(0))
+    with client_of(venue) as client:
+        return sum((Decimal(row["positionAmt"]) for row in client.positions()), Decimal(0))
 
 
 def long_at(venue: VenueProcess) -> None:
     """Buy, then make every request take its time."""
     venue.act("order", account="alpha", symbol=SYMBOL, side="BUY", type="MARKET", quantity="0.010")
-    until(lambda: net(client_of(venue)) == Decimal("0.010"), "nothing was bought")
+    until(lambda: net(venue) == Decimal("0.010"), "nothing was bought")
 
 
 def test_closing_again_every_fifty_milliseconds_sells_what_is_sold_already(tmp_path: Path) -> None:
@@ -127,19 +128,19 @@ def test_closing_again_every_fifty_milliseconds_sells_what_is_sold_already(tmp_p
 
         def close(quantity: Decimal) -> None:
             words = {"symbol": SYMBOL, "side": "SELL", "type": "MARKET", "quantity": str(quantity)}
-            client_of(venue).tell("POST", "/fapi/v1/order", **words)
+            with client_of(venue) as client:
+                client.tell("POST", "/fapi/v1/order", **words)
 
-        looker = client_of(venue)
-        held = net(looker)
+        held = net(venue)
         deadline = time.monotonic() + 2
         while held > 0 and time.monotonic() < deadline:
             sending.append(threading.Thread(target=close, args=(held,)))
             sending[-1].start()
-            held = net(looker)
+            held = net(venue)
         for each in sending:
             each.join()
         assert len(sending) > 1
-        assert net(looker) < 0
+        assert net(venue) < 0
 
 
 def test_ours_sends_one_order_and_is_flat(tmp_path: Path) -> None:
@@ -152,7 +153,7 @@ def test_ours_sends_one_order_and_is_flat(tmp_path: Path) -> None:
         order = KillOrder("none", *roots, "127.0.0.1", venue.port, *keys, False, 0, {SYMBOL: None})
         found = KillWork(order, SYSTEM_CLOCK, lambda _stage, _facts: None, include_foreign=True).carry_out()
         assert found.closed == ["SELL 0.010 BTCUSDT"]
-        assert net(client_of(venue)) == 0
+        assert net(venue) == 0
 
 
 def test_a_kill_inside_the_process_that_hangs_does_nothing(tmp_path: Path) -> None:

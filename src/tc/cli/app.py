@@ -24,6 +24,8 @@ _BRANCHES = {
     "standdown": "tc.cli.control",
     "resume": "tc.cli.control",
     "mode": "tc.cli.control",
+    "status": "tc.cli.status",
+    "top": "tc.cli.top",
     "kill": "tc.cli.kill",
     "alerts": "tc.cli.alerts",
     "reconcile": "tc.cli.reconcile",

@@ -44,6 +44,7 @@ class GateParts:
     statements: dict[str, Statement]
     books: GateLedger
     stops: StopWatch
+    market: MarketFeed
 
     def ledger_check(self) -> dict[str, int]:
         """Return after how many fills row and position were compared, and how many differed."""
@@ -114,7 +115,7 @@ def build_gate(
     control = GateControl(kernel, recorder, rules, standing, watch, held, claims)
     stops = StopWatch(kernel.cache, recorder, standing)
     gate.on_cancel = stops.note
-    return GateParts(gate, control, watch, denier, standing, rules, held, statements, books, stops)
+    return GateParts(gate, control, watch, denier, standing, rules, held, statements, books, stops, market)
 
 
 def _is_hedging(strategy: Any, *, is_netting: bool) -> bool:

@@ -31,6 +31,7 @@ from tc.engine.live_restore import adopt_kill_orders, doubtful_orders, restore_c
 from tc.engine.live_setting import End, LiveControls, LiveOutcome, LiveSetting
 from tc.engine.live_sink import LiveSink
 from tc.engine.live_state import StateKeeper, has_state
+from tc.engine.live_status import LiveStatus
 from tc.engine.progress import Progress
 from tc.engine.recorder import PRIORITY, Recorder
 from tc.engine.simulated_venue import describe_venue
@@ -86,7 +87,9 @@ class LiveRun:
         except TcError as fault:
             end, reason = "refused" if isinstance(fault, RefusedError) else "failed", str(fault)
             self._faults[""] = fault
+        self._status.phase = "ending"
         left = await self._finish(end)
+        self._status.end()
         self._record_end()
         await self._http.close()
         self._sink.close()
@@ -106,6 +109,7 @@ class LiveRun:
         self._controls.take_signals()
         self._kernel = kernel = self._node.kernel
         self._fold = Fold()
+        self._status = LiveStatus(spec, self._fold, self._clock, self._controls.on_status)
         self._sink = LiveSink(self._journal, self._on_storage_fault, self._fold_entry)
         self._recorder = Recorder(
             self._sink, kernel.clock, full=spec.observability.journal == "full", batch=1,
@@ -118,6 +122,7 @@ class LiveRun:
             earlier = list(self._controls.earlier())
             for entry in earlier:
                 fold_entry(self._fold, entry)
+                self._status.take(entry.type, entry.ts, entry.data)
             fills = restore_cache(kernel, earlier, spec.venue.id)
         self._recorder.orders_known.update(order.client_order_id.value for order in kernel.cache.orders())
         facts = {"attempt": setting.attempt, "pid": os.getpid(), "endpoint": setting.endpoint.http}
@@ -184,6 +189,7 @@ class LiveRun:
             lambda: self._hooks.client.resync(),
         )
         self._control = LiveControl(kernel, self._gate, self._recorder, self._sink.synced, self._clock)
+        self._status.begin(kernel, self._gate, self._looker)
 
     async def _start(self) -> None:
         kernel = self._kernel
@@ -215,6 +221,7 @@ class LiveRun:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(LOOK_SIGNAL, self._looker.request, ON_DEMAND)
         loop.add_signal_handler(KILL_SIGNAL, self._gate.control.kill, KILL_REASON, "kill")
+        self._status.phase = "running"
         self._controls.on_running()
 
     async def _wait(self) -> tuple[End, str]:
@@ -310,6 +317,7 @@ class LiveRun:
 
     def _fold_entry(self, entry_type: str, ts: int, data: bytes) -> None:
         fold_entry(self._fold, Entry(0, ts, entry_type, data, "", 0))
+        self._status.take(entry_type, ts, data)
 
     def _on_bar(self, bar: Any) -> None:
         self._bars += 1

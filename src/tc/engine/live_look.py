@@ -44,7 +44,7 @@ class Looker:
     `fold` is the journal so far. `ask` asks the venue for its books, with income or without, and for fills in the
     instruments that were traded, blocking. `on_demanded`
     takes what a look on demand found. `resync` lets the engine hear of everything from the venue anew: what was lost on
-    the way is known again before it becomes a break.
+    the way is known again before it becomes a break. `seen` is the venue's last answer, `differing` what differed then.
     """
 
     def __init__(
@@ -66,6 +66,8 @@ class Looker:
         self._task: asyncio.Task[None] | None = None
         self._is_demanded = self._is_unseen = False
         self._seen_ns = clock.monotonic_ns()
+        self.seen: dict[str, Any] = {}
+        self.differing: list[Comparison] = []
 
     def begin(self) -> None:
         """Look every few seconds from now on."""
@@ -96,8 +98,8 @@ class Looker:
             self._break(each, now_ns)
         for each in ended:
             self._recorder.record("ReconciliationBreakEnded", _described(each))
-        self._seen = seen
-        differing = [each for each in comparisons if not each.is_matched]
+        self.seen = seen
+        self.differing = differing = [each for each in comparisons if not each.is_matched]
         await self._catch_up(differing, now_ns)
         return differing
 
@@ -124,7 +126,7 @@ class Looker:
             await self._resync()
         is_answered = await self._look_until(moment, deadline_ns)
         if is_answered:
-            self._recorder.record("VenueStateRecorded", self._seen)
+            self._recorder.record("VenueStateRecorded", self.seen)
         return is_answered
 
     async def _look_until(self, moment: str, deadline_ns: int) -> bool:

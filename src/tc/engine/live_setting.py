@@ -50,7 +50,7 @@ class LiveControls:
     `look` asks the venue for its books at a moment, with income or without, and for fills in the named instruments,
     blocking. `open_ledgers` opens those of the account under the gate's rules, given the wallet. `earlier` reads the
     journal's entries of earlier starts, `save_state` writes what strategies want kept, `on_look` is given what a look
-    on demand found.
+    on demand found, `on_status` once a second what holds.
     """
 
     on_progress: Callable[[Progress], None]
@@ -63,6 +63,7 @@ class LiveControls:
     earlier: Callable[[], Iterable[Entry]]
     save_state: Callable[[bytes], None]
     on_look: Callable[[dict[str, Any]], None]
+    on_status: Callable[[dict[str, Any]], None]
     attribution: dict[str, Any]
     clock: Clock = SYSTEM_CLOCK
 

@@ -77,7 +77,8 @@ class GateRecord:
             _tally(self.denied, _denial_key(data), data["intents"], data["ts_first"], data["ts_last"], data)
             self.orders_counted += data["orders"]
         elif kind == WARNED:
-            key = NearKey(data["limit"], Decimal(data["level"]), data["strategy_id"], data["instrument_id"])
+            who, where = data.get("strategy_id") or "", data.get("instrument_id") or ""  # a drawdown is the account's
+            key = NearKey(data["limit"], Decimal(data["level"]), who, where)
             _tally(self.near, key, 1, ts, ts, data)
         elif kind in HALTS:
             subject = next((str(data[name]) for name in _SUBJECTS if data.get(name)), "")

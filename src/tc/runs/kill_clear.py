@@ -35,7 +35,12 @@ def is_confirmed(roots: Roots, run_id: str) -> bool:
 
 def clear_kill(roots: Roots, run_id: str, *, by: str, reason: str, clock: Clock = SYSTEM_CLOCK) -> list[str]:
     """Clear a run's latch and its account's, by a named person; return the names of those that were closed."""
+    latches = (*latches_of_accounts(roots, run_id), KillLatch.of_run(roots, run_id))
+    return [each.name for each in latches if each.clear(by, reason, clock)]
+
+
+def latches_of_accounts(roots: Roots, run_id: str) -> list[KillLatch]:
+    """Return the latches of the accounts that a run was killed with, as its own history names them."""
     latch = KillLatch.of_run(roots, run_id)
     accounts = {entry.payload().get("account") for entry in latch.history()} - {None}
-    found = [KillLatch(user_state() / "kill_switch", name) for name in sorted(map(str, accounts))]
-    return [each.name for each in (*found, latch) if each.clear(by, reason, clock)]
+    return [KillLatch(user_state() / "kill_switch", name) for name in sorted(map(str, accounts))]

@@ -20,22 +20,23 @@ from tc.engine.gate_rules import GateRules
 from tc.engine.live import run_live
 from tc.engine.live_setting import LiveControls, LiveOutcome, LiveSetting
 from tc.engine.progress import Progress
-from tc.errors import InputError, NotFound, RefusedError, StorageError, TcError
+from tc.errors import InputError, NotFound, RefusedError, TcError
 from tc.model.run_spec import RunSpec
 from tc.model.value import duration_seconds
 from tc.runs.connectivity import PROBE, READINESS, evaluate_readiness, probe_document, readiness_document
 from tc.runs.inputs import RunInputs, load_inputs
 from tc.runs.kill_clear import require_no_latch
+from tc.runs.live_writer import LiveWriter
 from tc.runs.paper_order import NodeOrder
 from tc.runs.seal import Ending, RunResult, recorded_ending, seal_run
 from tc.runs.start import attribution, run_metadata, run_started
 from tc.runs.stop import StopRequest
-from tc.store.account_lock import lock_account
+from tc.store.account_lock import account_key, lock_account
 from tc.store.derived_file import derive
 from tc.store.ledger import PositionLedger
 from tc.store.ledger_directory import LedgerDirectory
 from tc.store.ledger_storage import ORDER_PATH_TIMEOUT_S
-from tc.store.run_directory import INPUTS, JOURNAL, METRICS, encode_document
+from tc.store.run_directory import INPUTS, JOURNAL, METRICS, NODE_STATUS, encode_document
 from tc.store.run_store import RunStore, RunWriter
 from tc.venue.client import VenueClient
 from tc.venue.snapshot import take_snapshot
@@ -82,6 +83,7 @@ class _Node:
         self._stop = StopRequest()
         self._is_orphan = False
         self._shown_ns = 0
+        self._live = LiveWriter(writer.directory.scratch)
 
     def watch(self, lifeline: int) -> None:
         """Notice when the supervisor is gone."""
@@ -104,6 +106,7 @@ class _Node:
         try:
             outcome = run_live(self._setting(), journal, received, self._controls())
             self._stop.finish()
+            self._live.close()
             received.close()
             if not outcome.is_confirmed:
                 journal.sync()
@@ -180,6 +183,7 @@ class _Node:
             earlier=lambda: read_entries(self._writer.directory.file(JOURNAL)),
             save_state=partial(write_artifact, self._writer.directory.scratch / STRATEGY_STATE),
             on_look=self._on_look,
+            on_status=self._on_status,
             attribution=attribution(self._writer.metadata),
             clock=self._clock,
         )
@@ -234,8 +238,17 @@ class _Node:
             "counts": dict(progress.counts),
         }
         self._say({"event": "progress", **live})
-        with suppress(StorageError):  # nobody's run ends because its live numbers could not be shown
-            write_artifact(self._writer.directory.scratch / METRICS, encode_document(live))
+        self._live.write(METRICS, live)
+
+    def _on_status(self, document: dict[str, Any]) -> None:
+        order = self._order
+        named = {
+            "run_id": order.run_id,
+            "pid": os.getpid(),
+            "endpoint": order.endpoint.http,
+            "account_key": account_key(order.endpoint.http, order.api_key),
+        }
+        self._live.write(NODE_STATUS, {**named, **document})
 
 
 @contextmanager

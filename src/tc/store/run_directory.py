@@ -20,11 +20,13 @@ REPORT_MARKDOWN = "report.md"
 REPORT_HTML = "report.html"
 RECONCILIATION = "reconciliation_result.json"
 ENGINE_LOG = "nautilus.jsonl"
+NODE_STATUS = "status.json"
 STATE = "state"
 MANIFEST = "manifest.json"
 
 STATUSES = ("created", "running", "completed", "failed", "killed", "interrupted", "safety_blocked", "unknown")
 METADATA_SCHEMA = "tc.metadata/v1"
+STATUS_SCHEMA = "tc.status/v1"
 
 
 def encode_document(document: dict[str, Any]) -> bytes:
