@@ -67,6 +67,11 @@ class Looker:
         self._is_demanded = self._is_unseen = False
         self._seen_ns = clock.monotonic_ns()
 
+    @property
+    def seen_ns(self) -> int:
+        """When the venue's books were last seen, on the monotonic clock."""
+        return self._seen_ns
+
     def begin(self) -> None:
         """Look every few seconds from now on."""
         self._task = asyncio.create_task(self._run())
