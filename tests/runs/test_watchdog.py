@@ -14,7 +14,7 @@ import pytest
 from support.paper_lab import Paper, ended
 from support.venue_process import until
 from tc.durable import read_entries
-from tc.runs.paper import SUPERVISOR
+from tc.runs.paper import SUPERVISOR, VENUE
 from tc.runs.paper_recovery import trace_of
 from tc.store.run_directory import JOURNAL
 
@@ -22,11 +22,12 @@ pytestmark = pytest.mark.timeout(180)
 
 
 def stood_down(paper: Paper) -> list[tuple[int, str]]:
-    """Return when and why the run was stood down."""
+    """Return when and why the run was stood down before its end."""
     if not paper.run.file(JOURNAL).exists():
         return []
     found = [entry for entry in read_entries(paper.run.file(JOURNAL)) if entry.type == "StoodDown"]
-    return [(entry.ts, str(entry.payload()["reason"])) for entry in found]
+    said = [(entry.ts, str(entry.payload()["reason"])) for entry in found]
+    return [each for each in said if each[1] != "the run is ending"]
 
 
 def stuck(folder: Path, mode: str, duration: str = "12s", seconds: float = 3.0) -> Paper:
@@ -129,13 +130,14 @@ def test_without_its_supervisor_a_node_stands_down_within_two_seconds_and_keeps_
     until(lambda: paper.counts_if_any().get("OrderAccepted", 0) >= 2, "no stop at the venue")
     os.kill(trace_of(paper.run, SUPERVISOR)["pid"], signal.SIGKILL)
     killed_ns = time.time_ns()
+    venue = trace_of(paper.run, VENUE)["pid"]
     process.wait()
     until(lambda: bool(stood_down(paper)), "the node did not stand down")
     working = [one for one in paper.truth()["orders"] if one["status"] == "NEW"]
     os.kill(paper.run.metadata()["pid"], signal.SIGTERM)
     until(lambda: paper.run.is_sealed, "the node did not end")
+    os.kill(venue, signal.SIGKILL)
     process.communicate()
-    os.kill(trace_of(paper.run, "venue.json")["pid"], signal.SIGKILL)
 
     ts, reason = stood_down(paper)[0]
     assert reason == "the supervisor is gone"

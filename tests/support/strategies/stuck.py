@@ -17,7 +17,7 @@ from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.trading.strategy import Strategy
 
 STUCK_AT = 8
-C_TURNS = 400_000_000
+C_TURNS = 2_000_000_000
 
 
 class StuckConfig(StrategyConfig, frozen=True):
