@@ -99,7 +99,7 @@ def test_an_engine_whose_queue_is_dead_is_noticed_though_its_loop_turns() -> Non
     lab.turn()
     lab.silent = {Part.PIPELINE}
     lab.turns(12)
-    assert [each for _, each in lab.said if isinstance(each, Stalled)][0].part is Part.PIPELINE
+    assert next(each for _, each in lab.said if isinstance(each, Stalled)).part is Part.PIPELINE
     assert lab.kinds() == ["Stalled", "Dead"]
 
 
