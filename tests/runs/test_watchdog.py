@@ -75,6 +75,7 @@ def test_a_loop_that_is_blocked_for_long_is_a_dead_node_and_its_run_goes_on(tmp_
     """Ten seconds without a turn: the node is ended from outside and started again, with its position and stop."""
     paper = stuck(tmp_path, "python", duration="30s", seconds=60)
     process = paper.start()
+    until((paper.run.scratch / "stall-1.txt").exists, "no stack was kept")
     until(lambda: paper.counts_if_any().get("NodeStarted") == 2, "the node was not started again")
     process.send_signal(signal.SIGTERM)
     code, facts, words = ended(process)
