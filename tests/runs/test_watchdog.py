@@ -134,7 +134,7 @@ def test_without_its_supervisor_a_node_stands_down_within_two_seconds_and_keeps_
     venue = trace_of(paper.run, VENUE)["pid"]
     process.wait()
     until(lambda: bool(stood_down(paper)), "the node did not stand down")
-    working = [one for one in paper.truth()["orders"] if one["status"] == "NEW"]
+    working = [one for one in paper.truth()["algo_orders"] if one["status"] == "NEW"]
     os.kill(paper.run.metadata()["pid"], signal.SIGTERM)
     until(lambda: paper.run.is_sealed, "the node did not end")
     os.kill(venue, signal.SIGKILL)
