@@ -101,10 +101,6 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("  leverage: 10", "  leverage: 10\n  credentials: {file: k, keyring: main}"),
     ],
     "half of the keys": [*_PAPER, ("  leverage: 10", "  leverage: 10\n  credentials: {api_key_env: KEY}")],
-    "safety that nothing honors yet": [
-        *_PAPER,
-        ("risk:", "safety: {on_stop: flatten, stale_data_timeout_s: 5}\nrisk:"),
-    ],
     "alert sinks without a plain name": [*_PAPER, ("risk:", "safety: {alerts: ['http://h/']}\nrisk:")],
     "alert sinks of a backtest": [("risk:", "safety: {alerts: [pager]}\nrisk:")],
     "section missing": [(_DATA, "")],

@@ -111,10 +111,32 @@ def words(fact: dict[str, Any]) -> str:
             return f"the node ended with {fact['exit_code']} and {done}"
         case "venue_restart":
             return "the venue was gone and is started again"
+        case "stall" | "stale_data" | "node_ended" | "healthy" | "quarantine" | "venue_away" | "give_up":
+            return watchdog_words(fact)
         case "open":
             return f"the run stays open: {fact['reason']}"
         case _:
             return ""
+
+
+def watchdog_words(fact: dict[str, Any]) -> str:
+    """Return what the watchdog noticed in words."""
+    match fact["event"]:
+        case "stall":
+            where = f" in {fact['at']}; stacks: {fact['stack']}" if fact.get("stack") else ""
+            return f"{fact['part']} did nothing for {fact['age_s']:g} s{where}"
+        case "stale_data":
+            return f"no market data for {fact['age_s']:g} s: no new risk is taken until a person resumes it"
+        case "node_ended":
+            return f"{fact['part']} did nothing for {fact['age_s']:g} s: the node is ended"
+        case "healthy":
+            return f"{fact['part']} works again"
+        case "quarantine":
+            return f"the node ended with {fact['exit_code']}; nothing trades for {fact['wait_s']:g} s"
+        case "venue_away":
+            return f"the node is not started before the venue answers: {fact['detail']}"
+        case _:
+            return f"GIVEN UP after {fact['restarts']} restarts: the node ended with {fact['exit_code']}"
 
 
 def _tell_plainly(fact: dict[str, Any]) -> None:

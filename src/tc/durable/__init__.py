@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from tc.durable.anchor import read_anchor
 from tc.durable.artifact import append_stream, create_artifact, read_artifact, remove_artifact, write_artifact
+from tc.durable.beat_file import BeatFile
 from tc.durable.directory import create_tree, make_directory, protect_tree, remove_tree, unprotect_tree
 from tc.durable.frame import Entry, Head
 from tc.durable.journal import Journal
@@ -19,6 +20,7 @@ from tc.durable.reader import JournalCheck, JournalReader, read_entries, tail_en
 from tc.durable.temporary import sweep_temporaries
 
 __all__ = [
+    "BeatFile",
     "Entry",
     "FileLock",
     "Head",

@@ -16,6 +16,7 @@ from tc.durable import Journal
 from tc.engine.endpoint import Endpoints, Handler
 from tc.engine.input_clock import Callback, RecordedClock
 from tc.engine.input_code import data_body, decision_body, encode, event_body, orders_of
+from tc.engine.live_beat import Beat
 from tc.engine.recorder import PRIORITY
 
 ATTEMPT, ENDED = "AttemptStarted", "AttemptEnded"
@@ -142,7 +143,7 @@ class InputTap:
         body = data_body(item)
         if body is not None:
             self.note(DATA, body)
-        elif not self._is_own():
+        elif not self._is_own() and not isinstance(item, Beat):
             self.note(UNKNOWN, {"class": type(item).__name__})
 
     def _on_history(self, item: Any) -> None:

@@ -19,6 +19,7 @@ from tc.engine.endpoint import Endpoints
 from tc.engine.gate_setup import GateParts, attach_gate, build_gate
 from tc.engine.input_tap import ATTEMPT, ENDED, InputTap
 from tc.engine.instrument import build_instrument, describe_instrument
+from tc.engine.live_beat import LiveBeat
 from tc.engine.live_client import LiveHooks
 from tc.engine.live_config import build_node
 from tc.engine.live_control import LiveControl
@@ -38,6 +39,7 @@ from tc.engine.simulated_venue import describe_venue
 from tc.engine.state import engine_state
 from tc.errors import ComponentFault, RefusedError, StorageError, StrategyRaised, TcError
 from tc.evidence.fold import Fold, fold_entry
+from tc.model.heartbeat import stale_limit_s
 
 POLL_S = 0.02
 START_S = 25.0  # three waits of the engine for ten, ten and five seconds; then it would run on without strategies
@@ -132,7 +134,9 @@ class LiveRun:
         self._tap.orders_known.update(self._recorder.orders_known)
         self._tap.note(ATTEMPT, {"attempt": setting.attempt})
         for loaded in setting.strategies:
-            contain(loaded.strategy, loaded.spec.id, self._on_strategy_fault, self._tap)
+            contain(
+                loaded.strategy, loaded.spec.id, self._on_strategy_fault, self._tap, is_silent=bool(setting.give_up)
+            )
             self._node.trader.add_strategy(loaded.strategy)
         self._node.build()
         self._opening = self._controls.look("start", False, traded_in(self._fold))
@@ -190,6 +194,11 @@ class LiveRun:
         )
         self._control = LiveControl(kernel, self._gate, self._recorder, self._sink.synced, self._clock)
         self._status.begin(kernel, self._gate, self._looker)
+        self._beat = LiveBeat(
+            self._controls.beat, int(stale_limit_s(spec) * 1e9), self._setting.last_bars, self._clock,
+            lambda reason: self._gate.watch.stand_down(reason, by="watchdog"), lambda: self._looker.seen_ns,
+        )  # fmt: skip
+        self._beat.attach(kernel)
 
     async def _start(self) -> None:
         kernel = self._kernel
@@ -218,6 +227,7 @@ class LiveRun:
             await asyncio.sleep(POLL_S)
         self._looker.begin()
         await self._control.open(self._setting.log_directory)
+        self._beat.begin()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(LOOK_SIGNAL, self._looker.request, ON_DEMAND)
         loop.add_signal_handler(KILL_SIGNAL, self._gate.control.kill, KILL_REASON, "kill")
@@ -238,6 +248,8 @@ class LiveRun:
                 return "failed", str(self._sink.fault)
             if len(self._faults) >= len(setting.strategies):
                 return "failed", str(next(iter(self._faults.values())))
+            if setting.give_up:
+                return "failed", setting.give_up
             if setting.is_closing:
                 return "stopped", "closed by recovery"
             if setting.duration_s is not None and now_ns - started_ns >= setting.duration_s * 1e9:
@@ -281,6 +293,7 @@ class LiveRun:
         self._is_confirmed = await self._looker.settle("end")
         self._looker.end()
         self._control.close()
+        self._beat.end()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._node.stop_async(), STOP_S)
         await asyncio.wait([self._running], timeout=STOP_S)
@@ -290,6 +303,8 @@ class LiveRun:
         if end == "killed":
             return "flatten"
         safety = self._spec.safety
+        if self._setting.give_up and safety is not None and safety.on_give_up is not None:
+            return safety.on_give_up
         chosen = None if safety is None else (safety.on_fault if end == "failed" or self._faults else safety.on_stop)
         return chosen or "leave"
 
@@ -322,6 +337,7 @@ class LiveRun:
     def _on_bar(self, bar: Any) -> None:
         self._bars += 1
         self._ts_last = bar.ts_event
+        self._beat.on_bar(bar)
 
     def _on_external(self, event: Any) -> None:
         detail = f"order {event.client_order_id} in {event.instrument_id} is nobody's of this run"

@@ -38,22 +38,30 @@ class StrategyWatch(Protocol):
         """A request of its own is answered."""
 
 
-def contain(strategy: Strategy, spec_id: str, on_fault: OnFault, watch: StrategyWatch) -> None:
+def contain(
+    strategy: Strategy, spec_id: str, on_fault: OnFault, watch: StrategyWatch, *, is_silent: bool = False
+) -> None:
     """Let every handler that the strategy's class defines report what it raises to `on_fault` instead of raising it.
 
-    The strategy gets a class of the same name between itself and its own, so that handlers are found as before.
+    The strategy gets a class of the same name between itself and its own, so that handlers are found as before. With
+    `is_silent` its handlers do nothing, and its start is no input: a replay must not run them either.
     """
     own = type(strategy)
     handlers = {
-        name: _guarded(getattr(own, name), spec_id, on_fault, watch)
+        name: _silent if is_silent else _guarded(getattr(own, name), spec_id, on_fault, watch)
         for name in dir(own)
         if name.startswith("on_") and _is_own(own, name)
     }
-    members = {"__module__": own.__module__, "__doc__": own.__doc__, **handlers, **_watched(own, watch)}
+    members = {
+        "__module__": own.__module__,
+        "__doc__": own.__doc__,
+        **handlers,
+        **_watched(own, watch, is_silent=is_silent),
+    }
     strategy.__class__ = type(own.__name__, (own,), members)
 
 
-def _watched(own: Any, watch: StrategyWatch) -> dict[str, Any]:
+def _watched(own: Any, watch: StrategyWatch, *, is_silent: bool) -> dict[str, Any]:
     """Return the engine's own entries into a strategy, watched."""
 
     def register(self: Any, trader_id: Any, portfolio: Any, msgbus: Any, cache: Any, clock: Any) -> None:
@@ -68,11 +76,13 @@ def _watched(own: Any, watch: StrategyWatch) -> dict[str, Any]:
             watch.leave()
 
     def start(self: Any) -> None:
-        watch.on_lifecycle(self, STARTED)
+        if not is_silent:
+            watch.on_lifecycle(self, STARTED)
         within(own.start, self)
 
     def stop(self: Any) -> None:
-        watch.on_lifecycle(self, STOPPED)
+        if not is_silent:
+            watch.on_lifecycle(self, STOPPED)
         within(own.stop, self)
 
     def resume(self: Any) -> None:
@@ -103,6 +113,10 @@ def fault_of(spec_id: str, where: str, error: BaseException) -> StrategyRaised:
             place = f" ({Path(code.co_filename).name}, line {trace.tb_lineno}: {line})"
         trace = trace.tb_next
     return StrategyRaised(f"strategy {spec_id!r} raised in {where}: {type(error).__name__}: {error}{place}")
+
+
+def _silent(_self: Any, *_arguments: Any, **_words: Any) -> None:
+    """Nothing of the strategy's own runs any more."""
 
 
 def _is_own(own: type, name: str) -> bool:

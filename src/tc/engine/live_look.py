@@ -69,6 +69,11 @@ class Looker:
         self.seen: dict[str, Any] = {}
         self.differing: list[Comparison] = []
 
+    @property
+    def seen_ns(self) -> int:
+        """When the venue's books were last seen, on the monotonic clock."""
+        return self._seen_ns
+
     def begin(self) -> None:
         """Look every few seconds from now on."""
         self._task = asyncio.create_task(self._run())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +26,8 @@ class LiveSetting:
     """What a node is started with; `attempt` counts the run's starts, `is_closing` lets it only settle what is open.
 
     `duration_s` is what is left of it; `bars_total` is None where nobody knows how many bars will come; `saved_state`
-    is what strategies saved in an earlier start; `since_ns` is when the run was made.
+    is what strategies saved in an earlier start; `since_ns` is when the run was made. `give_up` says why the run is
+    given up: then no code of a strategy runs any more. `last_bars` is when the data of a bar type ends, where known.
     """
 
     spec: RunSpec
@@ -40,6 +41,8 @@ class LiveSetting:
     bars_total: int | None
     is_closing: bool = False
     is_killed: bool = False
+    give_up: str = ""
+    last_bars: Mapping[str, int] = field(default_factory=dict)
     saved_state: bytes | None = None
 
 
@@ -50,7 +53,7 @@ class LiveControls:
     `look` asks the venue for its books at a moment, with income or without, and for fills in the named instruments,
     blocking. `open_ledgers` opens those of the account under the gate's rules, given the wallet. `earlier` reads the
     journal's entries of earlier starts, `save_state` writes what strategies want kept, `on_look` is given what a look
-    on demand found, `on_status` once a second what holds.
+    on demand found, `on_status` once a second what holds. `beat` writes a sign of life by its slot.
     """
 
     on_progress: Callable[[Progress], None]
@@ -64,6 +67,7 @@ class LiveControls:
     save_state: Callable[[bytes], None]
     on_look: Callable[[dict[str, Any]], None]
     on_status: Callable[[dict[str, Any]], None]
+    beat: Callable[[int, int], None]
     attribution: dict[str, Any]
     clock: Clock = SYSTEM_CLOCK
 

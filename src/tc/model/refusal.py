@@ -9,6 +9,7 @@ from tc.model.limit_value import UNLIMITED
 from tc.model.problem import Path, Problem
 from tc.model.run_spec import RunSpec
 from tc.model.sentence import shown
+from tc.model.value import bar_seconds
 from tc.model.venue import Instrument
 
 BINANCE = "BINANCE"
@@ -48,10 +49,15 @@ def _refused_in_paper(spec: RunSpec) -> Iterator[Problem]:
 
 
 def _safety_problems(spec: RunSpec) -> Iterator[Problem]:
-    for name, why in (("stale_data_timeout_s", "nothing watches the age of data"),):
-        value = None if spec.safety is None else getattr(spec.safety, name)
-        if value is not None:
-            yield Problem(("safety", name), f"found {shown(value)}, but in this version {why}; remove it")
+    safety = spec.safety
+    timeout_s = None if safety is None else safety.stale_data_timeout_s
+    if timeout_s is None:
+        return
+    for feed in spec.data:
+        apart_s = bar_seconds(feed.bar_type) / (feed.speed or 1)
+        if feed.speed is not None and timeout_s <= apart_s:
+            text = f"found {shown(timeout_s)}, but bars at {feed.speed} times their speed are {apart_s:g} s apart"
+            yield Problem(("safety", "stale_data_timeout_s"), f"{text}, so that data would always be stale; give more")
 
 
 def _unspoken_in_paper(spec: RunSpec) -> Iterator[Problem]:

@@ -135,6 +135,15 @@ def _bar_type(text: str) -> str:
     return text
 
 
+_UNIT_SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3_600, "DAY": 86_400, "WEEK": 604_800}
+
+
+def bar_seconds(bar_type: str) -> int:
+    """Return the seconds between two bars of a bar type that was validated before."""
+    step, unit = split_bar_type(bar_type)[1].split("-")
+    return int(step) * _UNIT_SECONDS[unit]
+
+
 _DURATION = re.compile(r"([1-9][0-9]{0,6})(s|m|h|d)")
 _DURATION_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 

@@ -15,10 +15,9 @@ from tc.engine.backtest import BarFeed
 from tc.engine.strategy_source import LoadedStrategy, files_digest, load_strategy
 from tc.errors import DatasetInvalid
 from tc.model.run_spec import Feed, RunSpec
+from tc.model.value import bar_seconds
 from tc.runs.spec_file import read_spec_file
 from tc.store.roots import Roots
-
-_SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86_400, "WEEK": 604_800}
 
 
 @dataclass(frozen=True)
@@ -116,12 +115,6 @@ def load_feed(feed: Feed, spec: RunSpec, roots: Roots) -> LoadedFeed:
         raise DatasetInvalid(f"dataset {feed.dataset!r} has no bar from {feed.start} to {feed.end}; widen the range")
     volume = engine_volume(table, info, feed.volume, feed.volume_constant, instrument.size_precision)
     return LoadedFeed(feed, info, table, volume)
-
-
-def bar_seconds(bar_type: str) -> int:
-    """Return the length of a bar type's bar in seconds."""
-    step, aggregation = bar_type.rsplit("-", 4)[1:3]
-    return int(step) * _SECONDS[aggregation]
 
 
 def _ns(moment: str | None) -> int | None:

@@ -23,12 +23,14 @@ from tc.runs.kill_order import KillOrder
 from tc.runs.paper_agent import ArmedAgent
 from tc.runs.paper_order import NodeOrder
 from tc.runs.paper_venue import HOST, OwnVenue, remove_venue
+from tc.runs.paper_watch import PaperWatch
 from tc.runs.spec_file import read_spec_file
 from tc.runs.stop import StopRequest
 from tc.store.roots import Roots
 from tc.store.run_directory import RunDirectory, encode_document
 from tc.store.run_store import RunStore
 from tc.supervise.child import Child
+from tc.supervise.watch_policy import GiveUp, Quarantine
 from tc.venue.loopback import require_no_redirect, resolve_loopback
 
 if TYPE_CHECKING:
@@ -70,6 +72,10 @@ def _load_result(run: RunDirectory) -> RunResult:
     from tc.runs.seal import load_result  # the reports that it can write take long to load
 
     return load_result(run)
+
+
+def _given_up(restarts: int, exit_code: int) -> str:
+    return f"given up: the node ended with {exit_code} after {restarts} restarts, which are all that it had"
 
 
 def run_paper(request: PaperRequest, watcher: Watcher, clock: Clock = SYSTEM_CLOCK) -> PaperEnd:
@@ -146,7 +152,8 @@ class Supervisor:
     def _supervise(self, node: Child, order: NodeOrder, stop: StopRequest) -> PaperEnd:
         safety = self._spec.safety
         restarts = MAX_RESTARTS if safety is None or safety.max_restarts is None else safety.max_restarts
-        first = attempt = order.attempt
+        attempt = order.attempt
+        self._watch = PaperWatch(self._run, restarts, self._watcher, self._clock)
         is_disk = False
         while True:
             node.tell(order.to_line())
@@ -162,16 +169,32 @@ class Supervisor:
             is_killed = is_latched(self._request.roots, self._run_id)
             if is_killed:
                 self._await_kill()
-            is_last = (
-                is_killed
-                or stop.is_set()
-                or self._is_over
-                or attempt - first > restarts
-                or 0 < code < ComponentFault.exit_code
-            )
-            order = self._order_again(attempt, is_closing=is_last, is_killed=is_killed)
+            verdict = self._watch.died()
+            is_ending = is_killed or stop.is_set() or self._is_over or 0 < code < ComponentFault.exit_code
+            is_last = is_ending or isinstance(verdict, GiveUp)
+            give_up = "" if is_ending or not is_last else _given_up(restarts, code)
+            order = self._order_again(attempt, is_closing=is_last, is_killed=is_killed, give_up=give_up)
             node = Child(["node"])
+            if not is_ending:
+                self._hold_back(verdict, code, order, stop, node)
             self._watcher({"event": "restart", "attempt": attempt, "exit_code": code, "closing": is_last})
+
+    def _hold_back(
+        self, verdict: Quarantine | GiveUp, code: int, order: NodeOrder, stop: StopRequest, node: Child
+    ) -> None:
+        """Let nothing trade until the node may come back; it loads meanwhile."""
+        self._watch.hold_back(verdict, code)
+        try:
+            self._watch.await_return(
+                verdict,
+                order.endpoint,
+                lambda: stop.is_set() or is_latched(self._request.roots, self._run_id),
+                self._keep_venue,
+            )
+        except BaseException:
+            node.kill()
+            node.close()
+            raise
 
     def _not_sealed(self, order: NodeOrder, *, is_disk: bool) -> TcError:
         if is_disk:
@@ -188,6 +211,7 @@ class Supervisor:
         """Pass on what the node says and what the operator asks until it is gone; keep the venue alive meanwhile."""
         try:
             while True:
+                self._watch.turn(node)
                 line = node.next_line(POLL_S)
                 if line is not None:
                     self._hear(line)
@@ -203,15 +227,18 @@ class Supervisor:
                 if stop.is_set() and not self._is_told:
                     self._is_told = True
                     node.ask_to_stop(stop.number)
-                if self._venue is not None and self._venue.has_ended():
-                    self._watcher({"event": "venue_restart"})
-                    self._venue.start()
-                    self._leave_traces(self._last_order)
+                self._keep_venue()
         except BaseException:
             node.stop(CLOSE_S)  # without us, or without its venue, it would hold on to what it has
             raise
         finally:
             node.close()
+
+    def _keep_venue(self) -> None:
+        if self._venue is not None and self._venue.has_ended():
+            self._watcher({"event": "venue_restart"})
+            self._venue.start()
+            self._leave_traces(self._last_order)
 
     def _hear(self, line: dict[str, Any]) -> None:
         self._is_created |= line.get("event") == "created"
@@ -245,15 +272,18 @@ class Supervisor:
             is_killed=request.is_closing and is_latched(request.roots, self._run_id),
         )
 
-    def _order_again(self, attempt: int, *, is_closing: bool, is_killed: bool) -> NodeOrder:
+    def _order_again(self, attempt: int, *, is_closing: bool, is_killed: bool, give_up: str) -> NodeOrder:
         # Asked for anew: keys may have been rotated meanwhile.
         order = self._order() if self._venue is None else self._last_order
-        return order.again(attempt, is_closing=is_closing, is_killed=is_killed)
+        return order.again(attempt, is_closing=is_closing, is_killed=is_killed, give_up=give_up)
 
     def _await_kill(self) -> None:
-        """Keep the venue until whoever kills the run has made it flat."""
+        """Keep the venue until whoever kills the run has made it flat: an agent tries as long as it takes."""
         deadline_ns = self._clock.monotonic_ns() + int(KILL_S * 1e9)
-        while not is_confirmed(self._request.roots, self._run_id) and self._clock.monotonic_ns() < deadline_ns:
+        while not is_confirmed(self._request.roots, self._run_id):
+            is_tried = self._agent is not None and self._agent.look()
+            if not is_tried and self._clock.monotonic_ns() > deadline_ns:
+                return
             self._clock.sleep(POLL_S)
 
     def _own_venue(self, base: Path) -> tuple[LoopbackEndpoint, ApiKeys]:

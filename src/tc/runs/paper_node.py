@@ -6,6 +6,7 @@ supervisor is gone.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import threading
 from collections.abc import Callable, Collection, Iterator
@@ -15,12 +16,22 @@ from pathlib import Path
 from typing import Any
 
 from tc.clock import SYSTEM_CLOCK, Clock, iso_utc, parse_utc_ns
-from tc.durable import Journal, make_directory, read_artifact, read_entries, tail_entries, write_artifact
+from tc.durable import (
+    BeatFile,
+    Journal,
+    append_stream,
+    make_directory,
+    read_artifact,
+    read_entries,
+    tail_entries,
+    write_artifact,
+)
 from tc.engine.gate_rules import GateRules
 from tc.engine.live import run_live
 from tc.engine.live_setting import LiveControls, LiveOutcome, LiveSetting
 from tc.engine.progress import Progress
 from tc.errors import InputError, NotFound, RefusedError, TcError
+from tc.model.heartbeat import HEARTBEAT, STACK_SIGNAL, STACKS
 from tc.model.run_spec import RunSpec
 from tc.model.value import duration_seconds
 from tc.runs.connectivity import PROBE, READINESS, evaluate_readiness, probe_document, readiness_document
@@ -95,6 +106,9 @@ class _Node:
         """Run and seal."""
         order, writer = self._order, self._writer
         make_directory(writer.directory.scratch)
+        self._beats = BeatFile.create(writer.directory.scratch / HEARTBEAT)
+        self._stacks = append_stream(writer.directory.scratch / STACKS)
+        faulthandler.register(STACK_SIGNAL, file=self._stacks, all_threads=True)
         self._say({"event": "created", "run_id": writer.directory.run_id, "directory": str(writer.directory.path)})
         journal, received = self._journal(), self._inputs_journal()
         last = next(iter(tail_entries(journal.path, 1)), None)
@@ -156,6 +170,8 @@ class _Node:
             bars_total=self._bars_total(),
             is_closing=order.is_closing,
             is_killed=order.is_killed,
+            give_up=order.give_up,
+            last_bars=self._last_bars(),
             saved_state=self._saved_state() if order.attempt > 1 else None,
         )
 
@@ -171,6 +187,11 @@ class _Node:
             return None
         return sum(len(feed.table.ts_event) for feed in self._inputs.feeds)
 
+    def _last_bars(self) -> dict[str, int]:
+        if not self._order.is_own_venue:
+            return {}
+        return {feed.feed.bar_type: int(feed.table.ts_event[-1]) for feed in self._inputs.feeds}
+
     def _controls(self) -> LiveControls:
         return LiveControls(
             on_progress=self._on_progress,
@@ -184,6 +205,7 @@ class _Node:
             save_state=partial(write_artifact, self._writer.directory.scratch / STRATEGY_STATE),
             on_look=self._on_look,
             on_status=self._on_status,
+            beat=self._beats.write,
             attribution=attribution(self._writer.metadata),
             clock=self._clock,
         )

@@ -18,7 +18,7 @@ class NodeOrder:
 
     `attempt` counts the starts of this run from 1; `is_closing` lets it settle what is open and seal the run at once.
     `is_own_venue` says that the venue is this run's alone. With `is_killed` it closes a run that a kill made flat: it
-    sends nothing.
+    sends nothing. `give_up` says why the run is given up, which ends it as its spec says.
     """
 
     run_id: str
@@ -35,6 +35,7 @@ class NodeOrder:
     attempt: int = 1
     is_closing: bool = False
     is_killed: bool = False
+    give_up: str = ""
 
     @property
     def roots(self) -> Roots:
@@ -51,9 +52,9 @@ class NodeOrder:
         """The keys of the account."""
         return ApiKeys(self.api_key, self.api_secret)
 
-    def again(self, attempt: int, *, is_closing: bool = False, is_killed: bool = False) -> NodeOrder:
+    def again(self, attempt: int, *, is_closing: bool = False, is_killed: bool = False, give_up: str = "") -> NodeOrder:
         """Return the order for another start of the same run."""
-        return replace(self, attempt=attempt, is_closing=is_closing, is_killed=is_killed)
+        return replace(self, attempt=attempt, is_closing=is_closing, is_killed=is_killed, give_up=give_up)
 
     def to_line(self) -> bytes:
         """Return the order as one line of JSON."""
