@@ -128,6 +128,13 @@ Fraction = Annotated[
     _AS_TEXT,
     _number_schema(minimum=0, maximum=1),
 ]
+Share = Annotated[
+    Decimal,
+    BeforeValidator(to_decimal),
+    AfterValidator(_within(0, 1, "a share above 0 and up to 1 such as 0.2", low_open=True)),
+    _AS_TEXT,
+    _number_schema(exclusiveMinimum=0, maximum=1),
+]
 FeeRate = Annotated[
     Decimal,
     BeforeValidator(to_decimal),

@@ -19,7 +19,7 @@ from tc.clock import parse_utc_ns
 from tc.model.config_value import number_problems
 from tc.model.consistency import cross_problems
 from tc.model.limit import Limits, limit_problems
-from tc.model.number import IntervalSeconds, PositiveDecimal
+from tc.model.number import IntervalSeconds, PositiveDecimal, Share
 from tc.model.problem import Problem
 from tc.model.section import Section
 from tc.model.value import (
@@ -101,6 +101,20 @@ class StrategySpec(Section):
             yield Problem(("config", *path), text)
 
 
+class KillOn(Section):
+    """What kills a paper run without an operator; its kill agent watches, outside the node."""
+
+    total_drawdown: Share | None = Field(
+        default=None, description="Equity at the venue this share below its peak, three readings running."
+    )
+    order_error_rate: Share | None = Field(
+        default=None, description="This share of the last twenty orders refused by the venue."
+    )
+    stale_data: bool = Field(default=False, description="Market data stopped for longer than it may.")
+    reconciliation_break: bool = Field(default=False, description="The books differ and nothing explains it.")
+    node_loss: bool = Field(default=False, description="The node is gone and nobody starts it again.")
+
+
 class Safety(Section):
     """What happens to orders and positions when a live run stops, fails or gives up."""
 
@@ -114,6 +128,7 @@ class Safety(Section):
     max_memory_mb: int | None = Field(
         default=None, ge=256, le=1_048_576, description="Memory that the node may hold, MB; default 2048."
     )
+    kill_on: KillOn | None = Field(default=None, description="What kills the run without an operator.")
     alerts: tuple[PlainName, ...] | None = Field(
         default=None, description="Alert sinks by name, besides log; the target of NAME is in `TC_ALERT_NAME`."
     )

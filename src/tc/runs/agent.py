@@ -11,18 +11,24 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from tc.alert.alert import AlertKind
+from tc.alert.desk import AlertDesk, log_of
+from tc.alert.sinks import sinks_of
 from tc.clock import Clock, iso_utc
-from tc.durable import lock_holder, make_directory, process_start_time, write_artifact
-from tc.errors import StorageError
+from tc.durable import Entry, lock_holder, make_directory, process_start_time, write_artifact
+from tc.errors import ComponentFault, StorageError, TcError
 from tc.runs.kill_hands import Hands
 from tc.runs.kill_note import KillNotes, close_in_time
 from tc.runs.kill_order import AGENT, KillOrder
 from tc.runs.kill_tail import JournalTail
 from tc.runs.kill_work import KillWork
+from tc.runs.run_alert import STALE, RunAlerts
 from tc.store.kill_latch import CLOSED, CONFIRMED, INCOMPLETE, TAKEN, KillLatch
 from tc.store.run_directory import JOURNAL, encode_document
+from tc.supervise.command import run_command
 
 POLL_S = 0.02
+EQUITY_S = 2.0
 UNREADABLE_MAX = 3
 """So often in a row a latch must be unreadable to count as closed for who is running already."""
 BY = "kill agent"
@@ -44,9 +50,12 @@ class Agent:
         self._latches = (self._latch, self._account, KillLatch.of_all())
         self._handled: set[tuple[str, int]] = set()
         self._unreadable = 0
-        self._tail = JournalTail(self._run.file(JOURNAL))
-        self._is_orphan = self._is_over = False
-        self._has_run = False
+        self._tail = JournalTail(self._run.file(JOURNAL), self._take_entry)
+        self._began_ns = clock.now_ns()
+        self._alerts = RunAlerts(_desk(order, clock), str(self._run.path))
+        self._trigger = order.trigger_machine()
+        self._fired: str | None = None
+        self._is_orphan = self._has_run = False
 
     def arm(self) -> None:
         """Show the venue the keys, and say where we are.
@@ -68,22 +77,67 @@ class Agent:
         for _ in range(0 if self._order.is_again else UNREADABLE_MAX + len(self._latches)):
             self._call()  # closed before: the node is refused, and there is nothing to kill
         threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
+        if self._order.triggers.get("total_drawdown") is not None:
+            threading.Thread(target=self._watch_equity, name="equity", daemon=True).start()
         self._say({"event": "armed", "pid": os.getpid()})
 
     def watch(self) -> None:
         """Return when the run is over: sealed, or without node and supervisor."""
-        while not self._is_done():
-            call = self._call()
-            if call is not None:
-                self._kill(call)
-            self._tail.read()
-            self._clock.sleep(POLL_S)
+        try:
+            while not self._is_done():
+                self._tail.read()
+                call = self._call() or self._triggered()
+                if call is not None:
+                    self._kill(call)
+                self._clock.sleep(POLL_S)
+        finally:
+            self._alerts.close()
 
     def _is_done(self) -> bool:
         if self._run.is_sealed:
             return True
         self._has_run |= (is_running := lock_holder(self._run.lock_path) is not None)
-        return self._is_orphan and not is_running and self._has_run
+        if not self._is_orphan or is_running or not self._has_run:
+            return False
+        what = "supervisor and node are gone, and what the run holds is at the venue"
+        self._alerts.raise_alert(AlertKind.node_dead, what)
+        self._fired = self._fired or self._trigger.take_loss(what)
+        call = self._triggered()
+        if call is not None:
+            self._kill(call)
+        return True
+
+    def _triggered(self) -> dict[str, Any] | None:
+        """Return by what the run is to be killed without an operator; once, and not where it is killed already."""
+        fired, self._fired = self._fired, None
+        if fired is None or self._latch.state() is not None:
+            return None
+        return {"by": BY, "reason": fired}
+
+    def _take_entry(self, entry: Entry) -> None:
+        if entry.ts < self._began_ns:
+            return  # told by whoever was there then
+        self._alerts.take_entry(entry)
+        fired: str | None = None
+        if entry.type == "OrderAccepted":
+            fired = self._trigger.take_order(is_error=False)
+        elif entry.type == "OrderRejected" and not entry.payload().get("due_post_only"):
+            fired = self._trigger.take_order(is_error=True)
+        elif entry.type == "StoodDown" and str(entry.payload()["reason"]).startswith(STALE):
+            fired = self._trigger.take_stale_data(str(entry.payload()["reason"]))
+        elif entry.type == "ReconciliationBreak":
+            fired = self._trigger.take_break(str(entry.payload()["subject"]))
+        self._fired = self._fired or fired
+
+    def _watch_equity(self) -> None:
+        hands = Hands(self._order, self._clock)
+        while True:
+            self._clock.sleep(EQUITY_S)
+            try:
+                fired = self._trigger.take_equity(hands.equity())
+            except TcError:
+                continue  # the venue is away; the feed's age is somebody else's business
+            self._fired = self._fired or fired
 
     def _call(self) -> dict[str, Any] | None:
         """Return by whom and why a latch was closed that we have not acted on yet."""
@@ -112,13 +166,15 @@ class Agent:
 
     def _kill(self, call: dict[str, Any]) -> None:
         by, reason = str(call["by"]), str(call["reason"])
-        self._say({"event": "kill", "stage": "taken", "by": by, "reason": reason})
+        self._tell("taken", {"by": by, "reason": reason})
         notes = KillNotes(self._latch, self._clock)
         notes.add(TAKEN, {"who": BY, "pid": os.getpid(), "account": self._account.name})
         is_latched = self._latch_all(by, reason)
 
         def tell(stage: str, facts: dict[str, Any]) -> None:
-            self._say({"event": "kill", "stage": stage, **facts})
+            if stage == "confirmed":
+                return  # told with what was found
+            self._tell(stage, facts)
             if stage == "incomplete":
                 notes.add(INCOMPLETE, facts)
 
@@ -127,9 +183,19 @@ class Agent:
             tail=self._tail,
         )  # fmt: skip
         work.found.is_latched = is_latched
-        found = work.carry_out()
+        try:
+            found = work.carry_out()
+        except ComponentFault as fault:  # the run ended with its venue, and there is nothing left to try
+            tell("incomplete", {"reason": str(fault)})
+            notes.close()
+            return
         notes.add(CONFIRMED, found.as_json())
         notes.close()
+        self._tell("confirmed", {"seconds": found.seconds})
+
+    def _tell(self, stage: str, facts: dict[str, Any]) -> None:
+        self._say({"event": "kill", "stage": stage, **facts})
+        self._alerts.take_kill(stage, facts)
 
     def _latch_all(self, by: str, reason: str) -> bool:
         """Close the run's latch and its account's, where they are not; count what we close as acted on."""
@@ -142,6 +208,7 @@ class Agent:
             if problem is not None:
                 is_latched = False
                 self._say({"event": "not_latched", "reason": problem})
+                self._alerts.raise_alert(AlertKind.not_latched, f"NOT LATCHED: {problem}", key=latch.name)
         return is_latched
 
     def _watch(self) -> None:
@@ -149,3 +216,13 @@ class Agent:
             pass
         self._is_orphan = True
         self._say({"event": "orphan"})
+        if not self._run.is_sealed:
+            what = "the supervisor is gone; the node takes no new risk and keeps its stops"
+            self._alerts.raise_alert(AlertKind.supervisor_dead, what)
+
+
+def _desk(order: KillOrder, clock: Clock) -> AlertDesk:
+    folder = order.run.roots.alerts
+    log = log_of(folder, order.run_id)
+    sinks = sinks_of(order.alerts, os.environ, log, run=run_command)
+    return AlertDesk(folder, sinks, run_id=order.run_id, clock=clock)

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tc.model.endpoint import ApiKeys, LoopbackEndpoint
+from tc.risk.kill_trigger import TriggerMachine, Triggers
 from tc.store.account_lock import account_key
 from tc.store.roots import Roots
 from tc.store.run_directory import RunDirectory
 
 if TYPE_CHECKING:
-    from tc.model.run_spec import RunSpec  # its schema is larger than the agent
+    from tc.model.run_spec import KillOn, RunSpec  # its schema is larger than the agent
 
 AGENT = "agent.json"
 """Beside a running node: the process of its armed kill agent."""
@@ -26,7 +27,7 @@ class KillOrder:
 
     `maximum` has every symbol of the run, with the largest quantity of an order or None; `since_ms` is no later than
     the run's first order. With `is_again` an agent takes the place of one that died, perhaps in the middle of a kill.
-    `triggers` are those of the spec that kill without an operator, by name.
+    `alerts` are the spec's sinks, by name; `triggers` what kills without an operator.
     """
 
     run_id: str
@@ -40,7 +41,8 @@ class KillOrder:
     since_ms: int
     maximum: dict[str, str | None]
     is_again: bool = False
-    triggers: dict[str, str] = field(default_factory=dict)
+    alerts: tuple[str, ...] = ()
+    triggers: dict[str, str | bool | None] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -51,6 +53,8 @@ class KillOrder:
         return cls(
             run.run_id, str(run.roots.artifacts), str(run.roots.runtime), endpoint.host, endpoint.port, keys.api_key,
             keys.api_secret, spec.venue.endpoint is None, since_ms, maximum,
+            alerts=() if spec.safety is None else spec.safety.alerts or (),
+            triggers={} if spec.safety is None or spec.safety.kill_on is None else _triggers(spec.safety.kill_on),
         )  # fmt: skip
 
     @property
@@ -73,6 +77,14 @@ class KillOrder:
         """The name of the account's latch."""
         return f"account-{account_key(self.endpoint.http, self.api_key)}"
 
+    def trigger_machine(self) -> TriggerMachine:
+        """Return what decides whether to kill without an operator."""
+        words = dict(self.triggers)
+        for name in ("total_drawdown", "order_error_rate"):
+            text = words.get(name)
+            words[name] = None if text is None else Decimal(str(text))  # type: ignore[assignment]
+        return TriggerMachine(Triggers(**words))  # type: ignore[arg-type]
+
     def bounds(self) -> dict[str, Decimal]:
         """Return the largest quantity of an order, by symbol, where there is one."""
         return {symbol: Decimal(text) for symbol, text in self.maximum.items() if text is not None}
@@ -85,3 +97,7 @@ class KillOrder:
     def from_line(cls, line: bytes) -> KillOrder:
         """Return the order in a line."""
         return cls(**json.loads(line))
+
+
+def _triggers(kill_on: KillOn) -> dict[str, str | bool | None]:
+    return dict(kill_on.model_dump(mode="json"))

@@ -16,7 +16,7 @@ from tc.errors import ComponentFault, TcError
 from tc.risk.kill_machine import Cancel, Close, Flat, next_steps
 from tc.runs.kill_hands import Hands
 from tc.runs.kill_order import KillOrder
-from tc.runs.kill_tail import JournalTail
+from tc.runs.kill_tail import STRANGER, JournalTail
 from tc.store.run_directory import JOURNAL
 from tc.supervise.process import end_process, signal_process
 
@@ -161,15 +161,24 @@ class KillWork:
         self._tail.read()  # what it wrote at last
 
     def _confirm_by_evidence(self) -> None:
-        """Read what the venue said last, in the sealed run."""
+        """Read what the venue said last, in the sealed run: what was the run's own, and what was not."""
+        from tc.evidence.fold import fold_journal  # only here
+
+        fold = fold_journal(read_entries(self._run.file(JOURNAL)))
         books = [entry for entry in read_entries(self._run.file(JOURNAL)) if entry.type == "VenueStateRecorded"]
-        left = ["what its venue never said"]
-        if books:
-            last = books[-1].payload()
-            left = [f"{row['quantity']} {name}" for name, row in last["positions"].items()]
-            left += [f"order {row['client_order_id']}" for row in last["orders"]]
-        if left:
-            raise ComponentFault(f"KILL_INCOMPLETE: run {self._run.run_id} ended and left {', '.join(left)}")
+        if not books:
+            raise ComponentFault(f"KILL_INCOMPLETE: run {self._run.run_id} ended and its venue never said how")
+        last = books[-1].payload()
+        orders = [row["client_order_id"] for row in last["orders"]]
+        own = [f"order {name}" for name in orders if name in self._tail.own]
+        held = {
+            one.contract.instrument_id.partition("-")[0] for one in fold.positions_open if one.strategy_id != STRANGER
+        }
+        own += [f"{row['quantity']} {name}" for name, row in last["positions"].items() if name in held]
+        if own:
+            raise ComponentFault(f"KILL_INCOMPLETE: run {self._run.run_id} ended and left {', '.join(own)}")
+        foreign = [f"{row['quantity']} {name}" for name, row in last["positions"].items()]
+        self.found.foreign = (*foreign, *(f"order {name}" for name in orders))
 
     def _flatten(self, hands: Hands) -> None:
         began_ns = self._clock.monotonic_ns()

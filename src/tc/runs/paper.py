@@ -17,6 +17,7 @@ from tc.durable import make_directory, process_start_time, remove_tree, write_ar
 from tc.errors import ComponentFault, InputError, StorageError, TcError
 from tc.ids import make_run_id, plain_id
 from tc.model.endpoint import ApiKeys, LoopbackEndpoint
+from tc.runs.alerting import open_desk
 from tc.runs.credentials import resolve_keys
 from tc.runs.kill_clear import is_confirmed, is_latched
 from tc.runs.kill_order import KillOrder
@@ -24,6 +25,7 @@ from tc.runs.paper_agent import ArmedAgent
 from tc.runs.paper_order import NodeOrder
 from tc.runs.paper_venue import HOST, OwnVenue, remove_venue
 from tc.runs.paper_watch import PaperWatch
+from tc.runs.run_alert import RunAlerts
 from tc.runs.spec_file import read_spec_file
 from tc.runs.stop import StopRequest
 from tc.store.roots import Roots
@@ -93,7 +95,7 @@ class Supervisor:
 
     def __init__(self, request: PaperRequest, watcher: Watcher, clock: Clock) -> None:
         self._request = request
-        self._watcher = watcher
+        self._outside = watcher
         self._clock = clock
         _, self._spec = read_spec_file(request.spec_path)
         self._run_id = request.run_id or self._free_id()
@@ -115,6 +117,9 @@ class Supervisor:
         if self._request.attempt == 1 and self._run.path.exists():
             raise InputError(f"found a run {self._run_id} already; choose another --run-id")
         with StopRequest() as stop:
+            self._alerts = RunAlerts(
+                open_desk(self._spec, self._request.roots, self._run_id, self._clock), str(self._run.path)
+            )
             try:
                 node = Child(["node"])  # loads while the venue starts
                 order = self._order_or_end(node)
@@ -123,6 +128,10 @@ class Supervisor:
                 return self._supervise(node, order, stop)
             finally:
                 self._clean()
+
+    def _watcher(self, fact: dict[str, Any]) -> None:
+        self._alerts.take_fact(fact)
+        self._outside(fact)
 
     def _order_or_end(self, node: Child) -> NodeOrder:
         try:
@@ -306,6 +315,7 @@ class Supervisor:
         write_artifact(self._run.scratch / VENUE, encode_document(venue))
 
     def _clean(self) -> None:
+        self._alerts.close()
         if self._agent is not None:
             self._agent.end()
         if self._venue is not None:

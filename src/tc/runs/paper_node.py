@@ -122,7 +122,7 @@ class _Node:
             self._stop.finish()
             self._live.close()
             received.close()
-            if not outcome.is_confirmed:
+            if not outcome.is_confirmed or (outcome.end == "killed" and outcome.left and not order.is_killed):
                 journal.sync()
                 self._say({"event": "open", "reason": outcome.reason})
                 return None
