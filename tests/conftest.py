@@ -1,8 +1,9 @@
-"""What holds for every test: market data that may be absent is deselected and counted, Hypothesis is seeded in CI."""
+"""What holds for every test: what is deselected and counted, and that Hypothesis is seeded in CI."""
 
 from __future__ import annotations
 
 import os
+import random
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import HealthCheck, settings
 
 from support.market import has_shared_data
 
+WHOLE_RUNS_OF = 5
+"""Of so many whole paper runs of a file one is in `make test`; all of them are in `make faults`."""
 WITHOUT_DATA = pytest.StashKey[int]()
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.register_profile("full", parent=settings.get_profile("project"), derandomize=False, max_examples=1000)
@@ -17,7 +20,9 @@ settings.load_profile("full" if os.environ.get("TC_FULL") == "1" else "project")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect what needs the market data where there is none."""
+    """Deselect what needs the market data where there is none, and of the whole runs all but a seeded sample."""
+    if os.environ.get("TC_SAMPLE") == "1":
+        _sample_whole_runs(config, items)
     if has_shared_data():
         return
     without = [item for item in items if item.get_closest_marker("shared_data")]
@@ -25,6 +30,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=without)
         items[:] = [item for item in items if item not in without]
         config.stash[WITHOUT_DATA] = len(without)
+
+
+def _sample_whole_runs(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # The same of each file in every worker and every run, whatever the order of the tests.
+    files: dict[str, list[str]] = {}
+    for item in items:
+        if item.get_closest_marker("whole_run"):
+            files.setdefault(item.nodeid.partition("::")[0], []).append(item.nodeid)
+    left_out = {
+        name
+        for path, names in files.items()
+        for name in set(names) - set(random.Random(path).sample(sorted(names), -(-len(names) // WHOLE_RUNS_OF)))
+    }
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid in left_out])
+    items[:] = [item for item in items if item.nodeid not in left_out]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

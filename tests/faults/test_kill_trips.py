@@ -24,6 +24,8 @@ from support.sample import sampled
 from support.venue_process import until
 from tc.data.dataset_store import DatasetStore
 
+pytestmark = pytest.mark.whole_run
+
 COINS = ("BTC", "ETH", "SOL")
 RESTING = 50
 WHO = ("--by", "Ada", "--reason", "drill")

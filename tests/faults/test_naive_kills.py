@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from nautilus_trader.backtest.config import BacktestEngineConfig
 from nautilus_trader.backtest.engine import BacktestEngine
 from nautilus_trader.common.config import LoggingConfig
@@ -156,6 +157,7 @@ def test_ours_sends_one_order_and_is_flat(tmp_path: Path) -> None:
         assert net(venue) == 0
 
 
+@pytest.mark.whole_run
 def test_a_kill_inside_the_process_that_hangs_does_nothing(tmp_path: Path) -> None:
     """A hung node is asked, as an in-process kill would be, and goes on holding what it has; ours ends it flat."""
     paper = Paper(tmp_path, "10m")

@@ -26,6 +26,8 @@ from tc.runs.control import ask_node
 from tc.store.control_address import control_path
 from tc.store.run_directory import JOURNAL
 
+pytestmark = pytest.mark.whole_run
+
 WHO = ("--by", "Ada", "--reason", "drill")
 TOLD = "Told-001"
 SPEC_ID = "ping-pong"

@@ -19,6 +19,8 @@ from tc.runs.kill_order import AGENT
 from tc.runs.paper import SUPERVISOR, VENUE
 from tc.runs.paper_recovery import trace_of
 
+pytestmark = pytest.mark.whole_run
+
 WHO = ("--by", "Ada", "--reason", "drill")
 
 

@@ -257,7 +257,7 @@ def test_keys_are_in_no_error_log_or_file(tmp_path: Path, how: str) -> None:
             assert (code, facts["status"]) == (0, "completed"), words
         else:
             code, words = paper.refused()
-            assert code == (3 if how == "readable by others" else 2 if how == "malformed" else 6), words
+            assert code == (2 if how == "malformed" else 3), words
 
     for text in (words, *(data.decode(errors="replace") for _, data in paper.texts())):
         assert "canary" not in text

@@ -19,6 +19,8 @@ from tc.runs.paper import SUPERVISOR, VENUE
 from tc.runs.paper_recovery import trace_of
 from tc.runs.paper_venue import venue_directory
 
+pytestmark = pytest.mark.whole_run
+
 WHO = ("--by", "Ada", "--reason", "drill")
 ALERT_S = 5.0
 

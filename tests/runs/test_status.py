@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from support.paper_lab import Paper, ended
 from support.sealed_run import make_sealed_run
 from support.venue_process import until
@@ -23,6 +25,8 @@ from tc.runs.status import judge, status_of
 from tc.runs.status_fact import AGENT, Facts, Probe, Problem, Process, gather
 from tc.store.roots import Roots
 from tc.store.run_directory import METADATA, NODE_STATUS, RunDirectory, decode_document
+
+pytestmark = pytest.mark.whole_run
 
 WHO = ("--by", "Ada", "--reason", "drill")
 COMMAND = [sys.executable, "-P", "-m", "tc"]

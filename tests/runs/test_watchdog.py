@@ -18,7 +18,7 @@ from tc.runs.paper import SUPERVISOR, VENUE
 from tc.runs.paper_recovery import trace_of
 from tc.store.run_directory import JOURNAL
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.whole_run]
 
 
 def stood_down(paper: Paper) -> list[tuple[int, str]]:
@@ -77,6 +77,9 @@ def test_a_loop_that_is_blocked_for_long_is_a_dead_node_and_its_run_goes_on(tmp_
     process = paper.start()
     until((paper.run.scratch / "stall-1.txt").exists, "no stack was kept")
     until(lambda: paper.counts_if_any().get("NodeStarted") == 2, "the node was not started again")
+    looks = paper.counts()["VenueStateRecorded"]
+    until(lambda: paper.counts()["VenueStateRecorded"] > looks, "the node that was started again did not look")
+    time.sleep(2)  # it trades again
     process.send_signal(signal.SIGTERM)
     code, facts, words = ended(process)
 
