@@ -56,7 +56,13 @@ def kill_run(
     agent = trace_of(run, AGENT)
     if agent:  # it does not work, and must not wake up beside us
         end_process(agent["pid"], agent["start_time"], 0)
-    return _by_ourselves(run, by, reason, clock, is_latched=problem is None, include_foreign=include_foreign)
+    try:
+        return _by_ourselves(run, by, reason, clock, is_latched=problem is None, include_foreign=include_foreign)
+    except InputError:
+        confirmed = _since(latch, 0).get(CONFIRMED)
+        if not run.is_sealed or confirmed is None:
+            raise
+        return Killed(**confirmed)  # another kill was there first, and its venue is gone
 
 
 def kill_all(roots: Roots, *, by: str, reason: str, clock: Clock = SYSTEM_CLOCK) -> tuple[list[Killed], list[str]]:

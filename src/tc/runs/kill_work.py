@@ -87,7 +87,6 @@ class KillWork:
         try:
             if not (self._is_heard() and self._ended_flat(hands)):
                 found.path = "agent"
-                self._fence()
                 self._flatten(hands)
         finally:
             hands.close()
@@ -157,7 +156,7 @@ class KillWork:
         holder = lock_holder(self._run.lock_path)
         if holder is not None:
             end_process(holder.pid, holder.start_time, 0)
-        self._stage("fenced")
+        self._stage("fenced", is_anew=holder is not None)
         self._tail.read()  # what it wrote at last
 
     def _confirm_by_evidence(self) -> None:
@@ -186,6 +185,7 @@ class KillWork:
         pause_s, problem = PAUSE_S, "it was not flat in time"
         while True:
             try:
+                self._fence()  # one that was starting had looked at the latch before it was closed
                 steps = self._steps(hands)
                 self._do(hands, steps)
                 pause_s = PAUSE_S

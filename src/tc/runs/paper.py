@@ -290,7 +290,7 @@ class Supervisor:
         """Keep the venue until whoever kills the run has made it flat: an agent tries as long as it takes."""
         deadline_ns = self._clock.monotonic_ns() + int(KILL_S * 1e9)
         while not is_confirmed(self._request.roots, self._run_id):
-            is_tried = self._agent is not None and self._agent.look()
+            is_tried = self._agent is not None and self._agent.look() and self._agent.is_running
             if not is_tried and self._clock.monotonic_ns() > deadline_ns:
                 return
             self._clock.sleep(POLL_S)

@@ -60,6 +60,11 @@ class ArmedAgent:
         self.begin()
         return True
 
+    @property
+    def is_running(self) -> bool:
+        """Whether there is one now."""
+        return self._child is not None and self._child.exit_code() is None
+
     def end(self) -> None:
         """Disarm it: the run is over."""
         if self._child is not None:
