@@ -12,7 +12,7 @@ from support.run_lab import Lab, make_lab
 from support.sample import scaled
 from tc.durable import verify_journal
 
-MOMENTS = scaled(8, 50)
+MOMENTS = scaled(4, 50)
 
 
 @pytest.fixture(scope="module")

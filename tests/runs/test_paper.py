@@ -18,6 +18,8 @@ from tc.durable import read_entries
 from tc.runs.reconcile import reconcile_run
 from tc.store.run_directory import INPUTS, JOURNAL
 
+pytestmark = pytest.mark.whole_run
+
 
 @pytest.fixture
 def paper(tmp_path: Path) -> Paper:
