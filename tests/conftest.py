@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from support.market import has_shared_data
 
-WHOLE_RUNS_OF = 6
+WHOLE_RUNS_OF = 8
 """Of so many whole paper runs of a file one is in `make test`; all of them are in `make faults`."""
 WITHOUT_DATA = pytest.StashKey[int]()
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
