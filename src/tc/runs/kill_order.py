@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from tc.model.endpoint import ApiKeys, LoopbackEndpoint
 from tc.risk.kill_trigger import TriggerMachine, Triggers
-from tc.store.account_lock import account_key
 from tc.store.roots import Roots
 from tc.store.run_directory import RunDirectory
 
@@ -72,18 +71,19 @@ class KillOrder:
         """The keys of the account."""
         return ApiKeys(self.api_key, self.api_secret)
 
-    @property
-    def account_name(self) -> str:
-        """The name of the account's latch."""
-        return f"account-{account_key(self.endpoint.http, self.api_key)}"
-
     def trigger_machine(self) -> TriggerMachine:
         """Return what decides whether to kill without an operator."""
-        words = dict(self.triggers)
-        for name in ("total_drawdown", "order_error_rate"):
-            text = words.get(name)
-            words[name] = None if text is None else Decimal(str(text))  # type: ignore[assignment]
-        return TriggerMachine(Triggers(**words))  # type: ignore[arg-type]
+        words = self.triggers
+        shares = {name: Decimal(text) for name, text in words.items() if isinstance(text, str)}
+        return TriggerMachine(
+            Triggers(
+                total_drawdown=shares.get("total_drawdown"),
+                order_error_rate=shares.get("order_error_rate"),
+                stale_data=bool(words.get("stale_data")),
+                reconciliation_break=bool(words.get("reconciliation_break")),
+                node_loss=bool(words.get("node_loss")),
+            )
+        )
 
     def bounds(self) -> dict[str, Decimal]:
         """Return the largest quantity of an order, by symbol, where there is one."""

@@ -136,8 +136,12 @@ class KillWork:
             self._clock.sleep(PAUSE_S)
         if self._run.is_sealed and self._order.is_own_venue:
             self._confirm_by_evidence()  # its venue ended with it
-        elif not self._is_flat_now(hands):
-            return False
+        else:
+            try:
+                if not self._is_flat_now(hands):
+                    return False
+            except TcError:  # nobody said so: it is asked again until somebody does
+                return False
         self._stage("flat")
         self.found.is_flat = True
         return True

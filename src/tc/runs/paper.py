@@ -317,7 +317,7 @@ class Supervisor:
     def _clean(self) -> None:
         self._alerts.close()
         if self._agent is not None:
-            self._agent.end()
+            self._agent.end(is_sealed=self._run.is_sealed, clock=self._clock)
         if self._venue is not None:
             self._venue.stop()
             if self._run.is_sealed or not self._is_created:

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from tc.clock import SYSTEM_CLOCK, Clock
 from tc.errors import ChildFailed, RefusedError
 from tc.runs.kill_order import KillOrder
 from tc.supervise.child import Child
 
 ARM_S = 10.0
 STOP_S = 2.0
+POLL_S = 0.02
 RESTARTS_MAX = 3
 
 
@@ -65,9 +67,13 @@ class ArmedAgent:
         """Whether there is one now."""
         return self._child is not None and self._child.exit_code() is None
 
-    def end(self) -> None:
-        """Disarm it: the run is over."""
-        if self._child is not None:
-            self._child.stop(STOP_S)
-            self._child.close()
-            self._child = None
+    def end(self, *, is_sealed: bool, clock: Clock = SYSTEM_CLOCK) -> None:
+        """Disarm it: the run is over. Of a sealed run it ends by itself, once it has said how a kill came out."""
+        if self._child is None:
+            return
+        deadline_ns = clock.monotonic_ns() + int(ARM_S * 1e9)
+        while is_sealed and self.is_running and clock.monotonic_ns() < deadline_ns:
+            clock.sleep(POLL_S)
+        self._child.stop(STOP_S)
+        self._child.close()
+        self._child = None
