@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tc.observe.family import LATENCY_BUCKETS, LONG_BUCKETS, Family, Label, counter, gauge, histogram, info, moment
+from tc.model.histogram import LONG_BOUNDS
+from tc.observe.family import Family, Label, counter, gauge, histogram, info, moment
 from tc.observe.vocabulary import (
     ALERT_KIND,
     ARTIFACT,
@@ -127,12 +128,12 @@ SAFETY: tuple[Family, ...] = (
     counter("tc_kills_confirmed_total", "Kills of the run that ended confirmed flat."),
     counter("tc_kills_incomplete_total", "How often a kill said that it is not confirmed yet."),
     histogram("tc_kill_stage_seconds", "From the kill command to the end of a stage.", Label("stage", KILL_STAGES),
-              buckets=LONG_BUCKETS),
+              buckets=LONG_BOUNDS),
     counter("tc_alerts_raised_total", "Alerts that were raised.", ALERT_KIND, SEVERITY),
     gauge("tc_alerts_open", "Alerts whose condition is not over.", SEVERITY),
     gauge("tc_alerts_unacknowledged", "Open alerts that nobody acknowledged.", SEVERITY),
     histogram("tc_alert_latency_seconds", "From the condition to when a sink took the alert; 5 s are promised.",
-              SINK, buckets=LONG_BUCKETS, appears="with the first alert that a sink took"),
+              SINK, buckets=LONG_BOUNDS, appears="with the first alert that a sink took"),
     counter("tc_alert_failures_total", "Alerts that a sink did not take.", SINK,
             appears="with the first alert that a sink took or did not take"),
 )  # fmt: skip
@@ -153,7 +154,7 @@ EVIDENCE: tuple[Family, ...] = (
 )  # fmt: skip
 
 LATENCY: tuple[Family, ...] = tuple(
-    histogram(name, help, buckets=LATENCY_BUCKETS)
+    histogram(name, help)
     for name, help in (
         ("tc_intent_to_journal_seconds", "From an order's intent to its being on disk; no order leaves before."),
         ("tc_journal_sync_seconds", "How long a sync of the journal took."),

@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from tc.model.histogram import LATENCY_BOUNDS
+
 Kind = Literal["counter", "gauge", "histogram", "info"]
 Page = Literal["fleet", "run", "exporter"]
-
-LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-"""Upper bounds in seconds of what an order waits for."""
-LONG_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-"""Upper bounds in seconds of what people and safety wait for; 5 is the promise of an alert."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ def moment(name: str, help: str, *labels: Label, appears: str = "once it happene
 
 
 def histogram(
-    name: str, help: str, *labels: Label, buckets: tuple[float, ...] = LATENCY_BUCKETS, appears: str = ""
+    name: str, help: str, *labels: Label, buckets: tuple[float, ...] = LATENCY_BOUNDS, appears: str = ""
 ) -> Family:
     """Return a histogram of seconds."""
     return Family(name, "histogram", help, labels, "seconds", buckets, appears)
