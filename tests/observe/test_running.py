@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -129,3 +131,33 @@ def test_a_kill_is_seen_by_stage_and_its_alerts_by_latency(tmp_path: Path, monke
         assert value(page, "tc_alert_latency_seconds_count", sink="log") > 0
         assert value(page, "tc_alert_latency_seconds_bucket", sink="log", le="5.0") > 0
         assert promtool(page) == ""
+
+
+@pytest.mark.whole_run
+def test_trading_does_not_notice_who_looks_at_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scraped ten times a second, with two hundred clients that hang, and with a stopped exporter, it trades on."""
+    paper = Paper(tmp_path, "10m")
+    monkeypatch.setenv("XDG_STATE_HOME", paper.environment["XDG_STATE_HOME"])
+    with serving(paper.roots) as server, running(paper) as process:
+        path = f"/metrics/run/{paper.run.run_id}"
+        until(lambda: server.get(path)[0] == 200 and value(server.page(path), "tc_fills_total") > 5, "it never traded")
+        hanging = [socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(200)]
+        began, before = time.monotonic(), value(server.page(path), "tc_fills_total")
+        for number in range(100):
+            server.page(path)
+            server.page()
+            time.sleep(max(0.0, began + number / 10 - time.monotonic()))
+        page = server.page(path)
+        assert value(page, "tc_fills_total") > before
+        assert value(page, "tc_account_stood_down") == value(page, "tc_node_restarts_total") == 0
+        server.process.send_signal(signal.SIGSTOP)
+        time.sleep(5)
+        server.process.send_signal(signal.SIGCONT)
+        page = server.page(path)
+        assert value(page, "tc_alerts_open") == value(page, "tc_account_stood_down") == 0
+        assert abs(value(page, "tc_heartbeat_timestamp_seconds", part="pipeline") - time.time()) < 5
+        for client in hanging:
+            client.close()
+        process.terminate()
+        process.wait(DEADLINE_S)
+        assert process.returncode == 0
