@@ -132,7 +132,8 @@ def test_connections_are_kept_and_answers_follow_requests(server: Serving) -> No
     asked = b"HEAD /metrics HTTP/1.1\r\n\r\nGET /metrics/run/run HTTP/1.1\r\nConnection: close\r\n\r\n"
     found = answer(server.port, asked)
     assert found.count(b"HTTP/1.1 200 OK") == 2
-    assert found.count(b"# EOF") == 0
+    assert found.count(b"Content-Length: 0") == found.count(b"# EOF") == 0
+    assert found.count(b"# HELP tc_run_info") == 1
     assert b"tc_run_sealed 1.0" in found
 
 
