@@ -48,7 +48,7 @@ class Exporter:
         self.render_seconds = Histogram(LATENCY_BOUNDS)
 
     def begin(self, progress: Progress | None = None) -> Encoded:
-        """Take what an earlier process knew, read every other run, and return the page of all; `progress` hears of it."""
+        """Take what an earlier process knew, read every other run, and return the page; `progress` hears of it."""
         return self._flights.share("fleet", lambda: self._fleet(progress, is_first=True))
 
     def fleet(self) -> Encoded:
