@@ -27,6 +27,7 @@ from tc.venue.exchange.order import OrderRequest
 from tc.venue.order_record import decode_record
 
 _ENGINE_DENIES = "Reduce only order would increase position"
+_QUANTITY = "ORDER_QUANTITY"
 _EARLY_NS = 1_000_000  # the adapter stamps a bar at the end of its last millisecond
 _MS_NS = 1_000_000
 
@@ -45,8 +46,8 @@ class PaperSide:
     """What `inputs.jsonl` and the journal say.
 
     `received` has the closes of the bars that came, by instrument, `submitted_ms` when refused orders were sent,
-    `held` what a strategy held, by its own fills, when the engine denied an order. The last bar and what follows it are
-    left out: the run was ending.
+    `held` what a strategy held, by its own fills, when the engine denied an order, `too_large` quantity and bound of
+    orders that the gate denied for it. The last bar and what follows it are left out: the run was ending.
     """
 
     closes: dict[str, list[int]]
@@ -55,6 +56,7 @@ class PaperSide:
     orders: dict[Key, ParityOrder] = field(default_factory=dict)
     submitted_ms: dict[str, tuple[int, int]] = field(default_factory=dict)
     held: dict[str, Decimal] = field(default_factory=dict)
+    too_large: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, run: RunDirectory, closes: dict[str, list[int]]) -> PaperSide:
@@ -149,6 +151,8 @@ class PaperSide:
                 said = entry.payload()
                 held = position.get((said["strategy_id"], said["instrument_id"]), Decimal(0))
                 self.held[said["client_order_id"]] = held
+            elif entry.type == "IntentDenied" and (said := entry.payload())["code"] == _QUANTITY:
+                self.too_large[said["client_order_id"]] = (Decimal(said["used"]), Decimal(said["bound"]))
             elif entry.type == "OrderSubmitted":
                 since[entry.payload()["client_order_id"]] = entry.ts // _MS_NS
             elif entry.type == "OrderRejected":
@@ -226,12 +230,20 @@ def _proof(key: Key, order: ParityOrder, side: PaperSide, model: VenueModel) -> 
             return Proof(LATENCY, f"at the moment it came the venue refuses it: {order.reason}")
         return Proof(FAULT, f"the venue refused it though its books did not ask for that: {order.reason}")
     if order.status == "DENIED":
-        held = side.held[name]
-        if order.reason.startswith(_ENGINE_DENIES) and order.sign * held >= 0:
-            return Proof(LATENCY, f"by then its strategy held {held:f}, so that it reduced nothing")
-        return Proof(UNEXPLAINED, f"it was denied: {order.reason}")
+        return _denial(order, side)
     late = model.arrived.get(name, 0) - _last_trade(key, side)
     return Proof(LATENCY, f"it came {late:,} public trades ({late / TICKS:.2f} bars) after the close of its bar")
+
+
+def _denial(order: ParityOrder, side: PaperSide) -> Proof:
+    """Return why an order was denied, where that follows from itself or from what was held: both come of the fills."""
+    held = side.held[order.client_order_id]
+    if order.reason.startswith(_ENGINE_DENIES) and order.sign * held >= 0:
+        return Proof(LATENCY, f"by then its strategy held {held:f}, so that it reduced nothing")
+    asked, bound = side.too_large.get(order.client_order_id, (Decimal(0), Decimal(0)))
+    if order.reason.startswith(_QUANTITY) and Decimal(order.terms[2]) == asked > bound:
+        return Proof(LATENCY, f"it asked for {asked:f}, which risk.order_quantity of {bound:f} denies at any time")
+    return Proof(UNEXPLAINED, f"it was denied: {order.reason}")
 
 
 def _last_trade(key: Key, side: PaperSide) -> int:

@@ -80,9 +80,9 @@ class VenueReplay:
         ts = 0
         for one in recorded:
             self._test_refusals(ts, one.event.ts)
-            ts = one.event.ts
             for symbol, after in one.after.items():
-                self._play(symbol, after, ts)
+                self._play(symbol, after, ts)  # not at the event's time: what arrives with it must not arrive before
+            ts = one.event.ts
             self._command(one)
             self._collect()
         self._test_refusals(ts, 1 << 62)
