@@ -15,6 +15,7 @@ _BRANCHES = {
     "run": "tc.cli.run",
     "verify": "tc.cli.verify",
     "seal": "tc.cli.seal",
+    "stress": "tc.cli.stress",
     "assess": "tc.cli.assess",
     "runs": "tc.cli.runs",
     "journal": "tc.cli.journal",
