@@ -32,6 +32,8 @@ _BRANCHES = {
     "alerts": "tc.cli.alerts",
     "reconcile": "tc.cli.reconcile",
     "connectivity": "tc.cli.connectivity",
+    "assess": "tc.cli.assess",
+    "stress": "tc.cli.stress",
     "doctor": "tc.cli.doctor",
 }
 _HIDDEN = {"node": "tc.cli.node", "agent": "tc.cli.agent", "replay": "tc.cli.replay"}
