@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from nautilus_trader.model.enums import OrderSide
@@ -111,7 +112,7 @@ class _Ending:
                 return
             for strategy, position in held:
                 order = _close(self._parts, strategy, position)
-                if not await self._until(instrument_id, lambda one=order: one.is_closed):
+                if not await self._until(instrument_id, partial(_is_closed, order)):
                     return  # nobody knows what became of it: no second one beside it
 
     async def _cancel(self, instrument_id: Any) -> None:
@@ -168,6 +169,10 @@ def _working(kernel: Any, strategy: Any, instrument_id: Any = None) -> list[Any]
     scope = {"strategy_id": strategy.id, "instrument_id": instrument_id}
     found = (*kernel.cache.orders_open(**scope), *kernel.cache.orders_inflight(**scope))
     return list({order.client_order_id: order for order in found}.values())
+
+
+def _is_closed(order: Any) -> bool:
+    return bool(order.is_closed)
 
 
 def _close(parts: GateParts, strategy: Any, position: Any) -> Any:

@@ -15,7 +15,7 @@ from tc.model.endpoint import ApiKeys, LoopbackEndpoint
 from tc.model.run_spec import RunSpec
 from tc.runs.credentials import resolve_keys
 from tc.runs.kill_note import KillNotes, close_in_time
-from tc.runs.kill_order import AGENT, KillOrder
+from tc.runs.kill_order import AGENT, CALL_SIGNAL, KillOrder
 from tc.runs.kill_work import Killed, KillWork
 from tc.runs.paper import VENUE
 from tc.runs.paper_recovery import trace_of
@@ -25,7 +25,7 @@ from tc.store.kill_latch import CLOSED, CONFIRMED, INCOMPLETE, TAKEN, KillLatch
 from tc.store.roots import Roots
 from tc.store.run_directory import RUN_SPEC, RunDirectory
 from tc.store.run_store import RunStore
-from tc.supervise.process import end_process
+from tc.supervise.process import end_process, signal_process
 from tc.venue.loopback import resolve_loopback
 
 TAKEN_S = 2.0
@@ -89,7 +89,7 @@ def kill_all(roots: Roots, *, by: str, reason: str, clock: Clock = SYSTEM_CLOCK)
 def _by_agent(run: RunDirectory, latch: KillLatch, seen: int, clock: Clock) -> Killed | None:
     """Return what the armed agent did; None where there is none, or it does not begin, or is gone in between."""
     agent = trace_of(run, AGENT)
-    if not agent or not is_process_alive(agent["pid"], agent["start_time"]):
+    if not agent or not signal_process(agent["pid"], agent["start_time"], CALL_SIGNAL):
         return None
     began_ns, is_taken = clock.monotonic_ns(), False
     while True:
@@ -111,11 +111,12 @@ def _by_ourselves(
     run: RunDirectory, by: str, reason: str, clock: Clock, *, is_latched: bool, include_foreign: bool
 ) -> Killed:
     order = _order(run)
+    work = KillWork(order, clock, lambda _stage, _facts: None, include_foreign=include_foreign)
+    work.ask()
     account = KillLatch.of_account(order.endpoint.http, order.api_key)
     problem = close_in_time(account, by, reason, clock, run_id=run.run_id)
     notes = KillNotes(KillLatch.of_run(run.roots, run.run_id), clock)
     notes.add(TAKEN, {"who": "operator", "account": account.name})
-    work = KillWork(order, clock, lambda _stage, _facts: None, include_foreign=include_foreign)
     work.found.is_latched = is_latched and problem is None
     try:
         found = work.carry_out()
