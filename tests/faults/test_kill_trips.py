@@ -205,6 +205,7 @@ def summary(latency_ms: int, trips: list[dict[str, float]]) -> str:
     for stage in ("latched", "delivered", "last cancel", "flat", "confirmed"):
         values = [each[stage] for each in trips]
         lines.append(f"  {stage} {statistics.median(values):.3f} s, {max(values):.3f} s")
+    lines.append(f"  the command was given {-statistics.median(each['given'] for each in trips):.3f} s before")
     return "\n".join(lines)
 
 
@@ -246,20 +247,22 @@ def test_without_its_node_a_crowd_is_flat_within_two_seconds(tmp_path: Path, how
     assert paper.run.document("reconciliation_result.json")["verdict"] == "matched"
 
 
-def test_what_the_venue_refuses_for_good_is_incomplete_and_tried_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_node", [True, False])
+def test_what_the_venue_refuses_for_good_is_incomplete_and_tried_again(tmp_path: Path, *, has_node: bool) -> None:
     """Exit 6 within seconds and in words; the agent goes on, and is done as soon as the venue takes its orders."""
     paper = crowd(tmp_path)
     with crowded(paper) as process:
-        os.kill(paper.run.metadata()["pid"], signal.SIGKILL)
-        fault(paper, "reject", count=1_000)
+        if not has_node:
+            os.kill(paper.run.metadata()["pid"], signal.SIGKILL)
+        fault(paper, "reject", count=1_000, reduce_only=True)
         began = time.monotonic()
         code, _, words = kill(paper)
 
         assert code == 6, words
         assert "KILL_INCOMPLETE" in words
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 10  # five, and as long again on a machine that does other work
         assert held(paper.truth())
-        paper.control("POST", "/fault", {"kind": "clear"})
+        fault(paper, "clear")
         until(lambda: not held(paper.truth()) and not working(paper.truth()), "the agent gave up")
         process.communicate(timeout=120)
     assert paper.run.metadata()["status"] == "killed"

@@ -127,6 +127,7 @@ class KillWork:
         deadline_ns = self._clock.monotonic_ns() + int(NODE_S * 1e9)
         flat_ns: int | None = None
         while not self._run.is_sealed:
+            self._clock.sleep(PAUSE_S)  # first, too: a look costs the venue time that the node's own orders need
             now_ns = self._clock.monotonic_ns()
             try:
                 self._tail.read()
@@ -145,7 +146,6 @@ class KillWork:
                     return False
             if lock_holder(self._run.lock_path) is None and not self._run.is_sealed:
                 return False
-            self._clock.sleep(PAUSE_S)
         if self._run.is_sealed and self._order.is_own_venue:
             self._confirm_by_evidence()  # its venue ended with it
         else:
