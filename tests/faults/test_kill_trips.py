@@ -108,7 +108,7 @@ class Observer:
                 self.last = self._paper.truth()
             except (OSError, AssertionError, ValueError, KeyError, HTTPException):
                 return  # it ended with its run
-            self._is_over.wait(0.1)
+            self._is_over.wait(0.2)  # a look costs the venue time, too
 
     def ended_ms(self, *statuses: str) -> int:
         """Return when the last order ended like that, conditional ones too."""
