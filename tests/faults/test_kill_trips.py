@@ -23,7 +23,7 @@ import yaml
 
 from support.market import GENERATED, made_up_bars
 from support.paper_lab import STRATEGIES, Paper
-from support.sample import sampled, scaled
+from support.sample import IS_FULL, sampled
 from support.venue_process import until
 from tc.clock import parse_utc_ns
 from tc.data.dataset_store import DatasetStore
@@ -35,6 +35,8 @@ pytestmark = pytest.mark.whole_run
 
 COINS = ("BTC", "ETH", "SOL")
 RESTING = 50
+IS_ALONE = IS_FULL and "PYTEST_XDIST_WORKER" not in os.environ
+"""Else there is other work beside it, for which a second is allowed."""
 START_S = 60.0  # on a machine that does a lot of other work
 WHO = ("--by", "Ada", "--reason", "drill")
 TRIPS = [(latency, number) for latency in (0, 50, 200) for number in range(30)]
@@ -214,6 +216,7 @@ def bound_s(latency_ms: int) -> float:
     return 3 * 2 * latency_ms / 1_000 + 0.1
 
 
+@pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("latency_ms", [0, 50, 200])
 def test_a_kill_always_ends_flat_at_the_venue(tmp_path: Path, latency_ms: int) -> None:
     """Fifty resting orders, stops, partial fills, orders on their way, some rejects: flat in three round trips."""
@@ -221,7 +224,7 @@ def test_a_kill_always_ends_flat_at_the_venue(tmp_path: Path, latency_ms: int) -
     trips = [trip(tmp_path / str(number), latency_ms, number) for number in numbers]
     print(summary(latency_ms, trips))
     flat_s = statistics.median(each["flat"] for each in trips)
-    assert flat_s <= bound_s(latency_ms) + scaled(1.0, 0.0), summary(latency_ms, trips)  # a sample runs beside others
+    assert flat_s <= bound_s(latency_ms) + (0.0 if IS_ALONE else 1.0), summary(latency_ms, trips)
 
 
 HANGS = {
