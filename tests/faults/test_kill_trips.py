@@ -227,6 +227,19 @@ def test_a_kill_always_ends_flat_at_the_venue(tmp_path: Path, latency_ms: int) -
     assert flat_s <= bound_s(latency_ms) + (0.0 if IS_ALONE else 1.0), summary(latency_ms, trips)
 
 
+def test_cancels_that_the_venue_refuses_are_sent_again(tmp_path: Path) -> None:
+    """The node does not wait for the end of orders that nobody will end: it is flat without its agent's help."""
+    paper = crowd(tmp_path)
+    with crowded(paper) as process:
+        fault(paper, "http", method="DELETE", path="batchOrders", status=400, code=-1013, count=4)
+        code, facts, words = kill(paper)
+        process.communicate(timeout=120)
+
+    assert code == 0, words
+    assert (facts["path"], facts["is_flat"]) == ("node", True)
+    assert paper.counts()["OrderCancelRejected"] >= 10
+
+
 HANGS = {
     "stopped": lambda node: os.kill(node, signal.SIGSTOP),
     "killed": lambda node: os.kill(node, signal.SIGKILL),
