@@ -77,6 +77,7 @@ class LiveRun:
         self._clock = controls.clock
         self._faults: dict[str, TcError] = {}
         self._is_confirmed = False
+        self._is_called = asyncio.Event()
         self._bars = 0
         self._ts_last = 0
 
@@ -230,7 +231,7 @@ class LiveRun:
         self._beat.begin()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(LOOK_SIGNAL, self._looker.request, ON_DEMAND)
-        loop.add_signal_handler(KILL_SIGNAL, self._gate.control.kill, KILL_REASON, "kill")
+        loop.add_signal_handler(KILL_SIGNAL, self._on_kill)
         self._status.phase = "running"
         self._controls.on_running()
 
@@ -269,7 +270,8 @@ class LiveRun:
                 shown_ns = now_ns
                 total = setting.bars_total or 0
                 self._controls.on_progress(Progress(self._bars, total, self._ts_last, self._recorder.counts))
-            await asyncio.sleep(POLL_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_called.wait(), POLL_S)
 
     def _own_end(self) -> tuple[End, str]:
         if self._recorder.counts.get("ShutdownSystem") and not self._faults:
@@ -333,6 +335,10 @@ class LiveRun:
     def _fold_entry(self, entry_type: str, ts: int, data: bytes) -> None:
         fold_entry(self._fold, Entry(0, ts, entry_type, data, "", 0))
         self._status.take(entry_type, ts, data)
+
+    def _on_kill(self) -> None:
+        self._gate.control.kill(KILL_REASON, "kill")
+        self._is_called.set()
 
     def _on_bar(self, bar: Any) -> None:
         self._bars += 1

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from nautilus_trader.adapters.binance import BinanceAccountType
+from nautilus_trader.adapters.binance.common.constants import BINANCE_FUTURES_ALGO_ORDER_TYPES
 from nautilus_trader.adapters.binance.common.enums import BinanceEnvironment
 from nautilus_trader.adapters.binance.common.symbol import BinanceSymbol
 from nautilus_trader.adapters.binance.futures.data import BinanceFuturesDataClient
@@ -21,7 +22,7 @@ from nautilus_trader.adapters.binance.futures.execution import BinanceFuturesExe
 from nautilus_trader.adapters.binance.futures.providers import BinanceFuturesInstrumentProvider
 from nautilus_trader.adapters.binance.http.client import BinanceHttpClient
 from nautilus_trader.core.uuid import UUID4
-from nautilus_trader.execution.messages import GenerateOrderStatusReports
+from nautilus_trader.execution.messages import BatchCancelOrders, GenerateOrderStatusReports
 from nautilus_trader.live.execution_client import LiveExecutionClient
 from nautilus_trader.live.factories import LiveDataClientFactory, LiveExecClientFactory
 from nautilus_trader.model.enums import OmsType, OrderSide, OrderStatus
@@ -133,9 +134,22 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
         await super()._cancel_order(command)
 
     async def _batch_cancel_orders(self, command: Any) -> None:
-        for each in command.cancels:
-            await self._sent(each.client_order_id)
-        await super()._batch_cancel_orders(command)
+        # What is on its way is waited for by its own cancel alone, and the venue takes no conditional order in a batch.
+        alone = [each for each in command.cancels if self._goes_alone(each.client_order_id)]
+        together = [each for each in command.cancels if each not in alone]
+        sending = [self._cancel_order(each) for each in alone]
+        if together:
+            batch = BatchCancelOrders(
+                command.trader_id, command.strategy_id, command.instrument_id, together, command.id, command.ts_init,
+                command.client_id, command.params,
+            )  # fmt: skip
+            sending.append(super()._batch_cancel_orders(batch))
+        await asyncio.gather(*sending)
+
+    def _goes_alone(self, client_order_id: Any) -> bool:
+        order = self._cache.order(client_order_id)
+        is_algo = order is not None and order.order_type in BINANCE_FUTURES_ALGO_ORDER_TYPES
+        return client_order_id.value in self._leaving or is_algo
 
     async def _cancel_all_orders(self, command: Any) -> None:
         # One by one or in batches by id: the venue's own cancel-all would take the orders of everybody else too.
