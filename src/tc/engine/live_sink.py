@@ -70,6 +70,7 @@ class LiveSink:
         Raises:
             TcError: it is not, and this journal takes nothing more.
         """
+        self._thread.look()
         while self._recorded_seq < wanted:
             self._wanted_seq = max(self._wanted_seq, wanted)
             await self._progress()
@@ -96,6 +97,7 @@ class LiveSink:
     def close(self) -> None:
         """Sync a last time and end the thread; the journal stays open."""
         self._thread.close()
+        self._is_busy = True  # nothing begins any more
         self._flush_all()
         if self.fault is None:
             try:

@@ -22,7 +22,7 @@ class SyncThread:
         self._job: Callable[[], int] | None = None
         self._on_done: Callable[[int], None] = _nothing
         self._result: int | BaseException = 0
-        self._loop.add_reader(self._ended, self._take)
+        self._loop.add_reader(self._ended, self.look)
         self._thread = threading.Thread(target=self._run, name="journal-sync", daemon=True)
         self._thread.start()
 
@@ -30,6 +30,19 @@ class SyncThread:
         """Begin a job, once the one before is told; `on_done` is called on the loop with what it returned."""
         self._job, self._on_done = job, on_done
         os.eventfd_write(self._begun, 1)
+
+    def look(self) -> None:
+        """Tell of a job that has ended, without waiting for the loop's next turn."""
+        if not self._thread.is_alive():
+            return
+        try:
+            os.eventfd_read(self._ended)
+        except BlockingIOError:
+            return
+        if isinstance(self._result, BaseException):
+            self._on_fault(self._result)
+        else:
+            self._on_done(self._result)
 
     def close(self) -> None:
         """End the thread and return when it is gone; of what it did last nobody is told any more."""
@@ -47,13 +60,6 @@ class SyncThread:
             except BaseException as error:  # noqa: BLE001 - it is the loop's to judge
                 self._result = error
             os.eventfd_write(self._ended, 1)
-
-    def _take(self) -> None:
-        os.eventfd_read(self._ended)
-        if isinstance(self._result, BaseException):
-            self._on_fault(self._result)
-        else:
-            self._on_done(self._result)
 
 
 def _nothing(_result: int) -> None:
