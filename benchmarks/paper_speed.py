@@ -131,7 +131,8 @@ def _plain(number: int) -> list[float]:
         keys = venue.keys()
         done = subprocess.run(
             [PYTHON, str(ROOT / "benchmarks/plain_node.py"), str(venue.port), str(LATENCY_SECONDS)],
-            capture_output=True, text=True, check=True, env=os.environ | {"NODE_KEY": keys.api_key, "NODE_SECRET": keys.api_secret},
+            capture_output=True, text=True, check=True,
+            env=os.environ | {"NODE_KEY": keys.api_key, "NODE_SECRET": keys.api_secret},
         )  # fmt: skip
     finally:
         venue.stop()
