@@ -50,6 +50,7 @@ def test_a_working_order_whose_reservation_is_lost_is_reserved_again_on_restart(
     script.write_text("rest\n")
     paper.trade("told.py:Told", f'script: "{script}"', 300)
     process = paper.start()
+    paper.until_entries(1)  # the first start of a run is the slow one
     until(lambda: paper.counts_if_any().get("OrderAccepted"), "no order rests")
     process.kill()
     process.communicate()
