@@ -32,7 +32,7 @@ from tc.clock import Clock
 from tc.engine.live_doubt import Doubt
 from tc.engine.live_http import CLEARANCE, LoopbackHttp
 from tc.engine.live_stream import PersistentUserStream, reconnect_soon
-from tc.errors import ComponentFault, StorageError
+from tc.errors import ComponentFault, TcError
 from tc.model.endpoint import ApiKeys
 
 ACCOUNT_TYPE = BinanceAccountType.USDT_FUTURES
@@ -47,14 +47,16 @@ RESYNC_PAUSES_S = (0.25, 0.5, 1.0, 2.0, 2.0)
 class LiveHooks:
     """What the run does around the client.
 
-    `begin_sync` begins to bring to disk what is recorded so far and gives a number for `synced`, which returns when it
-    is there. `may_leave` says why an order must not leave after all, or None. `on_reconnect` is called after the user
-    stream was lost and the venue's report was asked for. `since_ns` is when the run was made: what ended on the account
-    before is no business of it. `client` is the client, once it is made.
+    `begin_sync` begins to bring to disk what is recorded so far and gives a number for `recorded`, which returns when
+    it is there; `synced` returns when everything is, the reservations too. `may_leave` says why an order must not leave
+    after all, or None. `on_reconnect` is called after the user stream was lost and the venue's report was asked for.
+    `since_ns` is when the run was made: what ended on the account before is no business of it. `client` is the client,
+    once it is made.
     """
 
     begin_sync: Callable[[], int]
-    synced: Callable[[int], Awaitable[None]]
+    recorded: Callable[[int], Awaitable[None]]
+    synced: Callable[[], Awaitable[None]]
     may_leave: Callable[[Any], str | None]
     on_reconnect: Callable[[], None]
     clock: Clock
@@ -126,7 +128,8 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
 
     async def _modify_order(self, command: Any) -> None:
         await self._sent(command.client_order_id)
-        await self.hooks.synced(self.hooks.begin_sync())
+        self.hooks.begin_sync()
+        await self.hooks.synced()  # more may be reserved for it than its order says
         await super()._modify_order(command)
 
     async def _cancel_order(self, command: Any) -> None:
@@ -287,8 +290,8 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
         """Return when the intent is on disk; why the orders must not be sent after all, or None."""
         names = [order.client_order_id.value for order in orders]
         try:
-            await self.hooks.synced(max(self._leaving[name].seq for name in names))
-        except StorageError as fault:
+            await self.hooks.recorded(max(self._leaving[name].seq for name in names))
+        except TcError as fault:
             problem: str | None = f"JOURNAL_FAULT: {fault}"
         else:
             problem = next(filter(None, map(self.hooks.may_leave, orders)), None)
