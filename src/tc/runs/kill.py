@@ -5,28 +5,19 @@ The latch comes first, but a kill never waits for a disk: where it cannot be wri
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from tc.clock import SYSTEM_CLOCK, Clock, parse_utc_ns
+from tc.clock import SYSTEM_CLOCK, Clock
 from tc.durable import is_process_alive
 from tc.errors import ComponentFault, InputError, StorageError, TcError
-from tc.model.endpoint import ApiKeys, LoopbackEndpoint
-from tc.model.run_spec import RunSpec
-from tc.runs.credentials import resolve_keys
 from tc.runs.kill_note import KillNotes, close_in_time
-from tc.runs.kill_order import AGENT, KillOrder
+from tc.runs.kill_order import AGENT, CALL_SIGNAL
 from tc.runs.kill_work import Killed, KillWork
-from tc.runs.paper import VENUE
-from tc.runs.paper_recovery import trace_of
-from tc.runs.paper_venue import OwnVenue
-from tc.runs.spec_file import read_spec_file, spec_folder
 from tc.store.kill_latch import CLOSED, CONFIRMED, INCOMPLETE, TAKEN, KillLatch
 from tc.store.roots import Roots
-from tc.store.run_directory import RUN_SPEC, RunDirectory
+from tc.store.run_directory import RunDirectory, trace_of
 from tc.store.run_store import RunStore
-from tc.supervise.process import end_process
-from tc.venue.loopback import resolve_loopback
+from tc.supervise.process import end_process, signal_process
 
 TAKEN_S = 2.0
 """How long the agent may take to begin before it is ended, and its work done here."""
@@ -89,7 +80,7 @@ def kill_all(roots: Roots, *, by: str, reason: str, clock: Clock = SYSTEM_CLOCK)
 def _by_agent(run: RunDirectory, latch: KillLatch, seen: int, clock: Clock) -> Killed | None:
     """Return what the armed agent did; None where there is none, or it does not begin, or is gone in between."""
     agent = trace_of(run, AGENT)
-    if not agent or not is_process_alive(agent["pid"], agent["start_time"]):
+    if not agent or not signal_process(agent["pid"], agent["start_time"], CALL_SIGNAL):
         return None
     began_ns, is_taken = clock.monotonic_ns(), False
     while True:
@@ -110,12 +101,15 @@ def _by_agent(run: RunDirectory, latch: KillLatch, seen: int, clock: Clock) -> K
 def _by_ourselves(
     run: RunDirectory, by: str, reason: str, clock: Clock, *, is_latched: bool, include_foreign: bool
 ) -> Killed:
-    order = _order(run)
+    from tc.runs.kill_way import order_of  # only here: a spec takes longer to import than a latch to close
+
+    order = order_of(run)
+    work = KillWork(order, clock, lambda _stage, _facts: None, include_foreign=include_foreign)
+    work.ask()
     account = KillLatch.of_account(order.endpoint.http, order.api_key)
     problem = close_in_time(account, by, reason, clock, run_id=run.run_id)
     notes = KillNotes(KillLatch.of_run(run.roots, run.run_id), clock)
     notes.add(TAKEN, {"who": "operator", "account": account.name})
-    work = KillWork(order, clock, lambda _stage, _facts: None, include_foreign=include_foreign)
     work.found.is_latched = is_latched and problem is None
     try:
         found = work.carry_out()
@@ -126,32 +120,6 @@ def _by_ourselves(
         raise
     finally:
         notes.close()
-
-
-def _order(run: RunDirectory) -> KillOrder:
-    metadata = run.metadata()
-    _, spec = read_spec_file(run.file(RUN_SPEC))
-    endpoint, keys = way_to_venue(run, spec, spec_folder(metadata))
-    since_ms = parse_utc_ns(metadata["created"]) // 1_000_000
-    return KillOrder.of(run, spec, endpoint, keys, since_ms)
-
-
-def way_to_venue(run: RunDirectory, spec: RunSpec, base: Path) -> tuple[LoopbackEndpoint, ApiKeys]:
-    """Return where a run's venue listens and the keys of its account, from what the run left of them.
-
-    Raises:
-        InputError: neither is known any more: the run never started, or is over.
-    """
-    if spec.venue.endpoint is not None:
-        assert spec.venue.credentials is not None, "the spec was read"
-        return resolve_loopback(spec.venue.endpoint), resolve_keys(spec.venue.credentials, base)
-    trace = trace_of(run, VENUE)
-    venue = OwnVenue(spec, run.roots, run.run_id)
-    if not trace or not venue.key_file.exists():
-        raise InputError(
-            f"run {run.run_id} is latched, and has no venue of its own any more, so nothing of it can be held anywhere"
-        )
-    return resolve_loopback(str(trace["http"])), venue.keys()
 
 
 def _closings(latch: KillLatch) -> int:
