@@ -18,6 +18,7 @@ from tc.durable import FileLock, is_process_alive
 from tc.runs.kill_order import AGENT
 from tc.runs.paper import SUPERVISOR, VENUE
 from tc.runs.paper_recovery import trace_of
+from tc.store.kill_latch import KillLatch
 
 pytestmark = pytest.mark.whole_run
 
@@ -174,29 +175,37 @@ def alive(paper: Paper) -> dict[str, int]:
     return {"pid": trace["pid"], "start_time": trace["start_time"]}
 
 
-@pytest.mark.parametrize("how", ["its lock is held", "its folder is a file"])
-def test_a_latch_that_cannot_be_written_stops_no_kill(tmp_path: Path, how: str) -> None:
-    """After a fifth of a second the kill goes on, flat at the venue, and says NOT LATCHED."""
+def test_a_latch_whose_history_waits_for_a_lock_holds_all_the_same(tmp_path: Path) -> None:
+    """The state is written without the lock: the kill is latched and flat, and the history is written later."""
     paper = Paper(tmp_path, "10m")
     process = paper.start()
     until(lambda: paper.counts_if_any().get("PositionOpened", 0) >= 2, "no position")
-    holder = None
-    folder = paper.roots.kill_switch
-    if how == "its lock is held":
-        folder.mkdir(parents=True, exist_ok=True)
-        holder = FileLock(folder / "paper.lock", purpose="a test", timeout_s=1)
-        holder.acquire()
-    else:
-        folder.write_text("")
-    try:
+    paper.roots.kill_switch.mkdir(parents=True, exist_ok=True)
+    with FileLock(paper.roots.kill_switch / "paper.lock", purpose="a test", timeout_s=1):
         done = tc(paper, "kill", "activate", "paper", *WHO)
-    finally:
-        if holder is not None:
-            holder.release()
+        assert (done.returncode, "the venue says flat" in done.stdout) == (0, True), done.stderr
+        assert "NOT LATCHED" not in done.stdout
+        assert "by Ada: drill" in tc(paper, "kill", "status", "paper").stdout
     process.communicate(timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert "NOT LATCHED" in done.stdout
+    latch = KillLatch.of_run(paper.roots, "paper")
+    until(lambda: "KillConfirmed" in [entry.type for entry in latch.history()], "no history")
+
+
+def test_a_latch_that_cannot_be_written_stops_no_kill_and_is_written_later(tmp_path: Path) -> None:
+    """After a fifth of a second the kill goes on, flat, exit 5, NOT LATCHED; the agent stays until it is latched."""
+    paper = Paper(tmp_path, "10m")
+    process = paper.start()
+    until(lambda: paper.counts_if_any().get("PositionOpened", 0) >= 2, "no position")
+    agent = alive(paper)
+    paper.roots.kill_switch.write_text("")
+    done = tc(paper, "kill", "activate", "paper", *WHO)
+    assert (done.returncode, "NOT LATCHED" in done.stdout) == (5, True), done.stderr
     assert "the venue says flat" in done.stdout
+    process.communicate(timeout=60)
+    assert is_process_alive(**agent)
+    paper.roots.kill_switch.unlink()
+    until(lambda: not is_process_alive(**agent), "the agent did not end")
+    assert "active since" in tc(paper, "kill", "status", "paper").stdout
 
 
 def test_an_agent_that_hangs_is_ended_and_its_work_done(tmp_path: Path) -> None:

@@ -29,9 +29,9 @@ SYMBOL = "BTCUSDT"
 DATASET = "bars"
 
 
-def until(condition: Callable[[], Any], what: str = "it did not happen") -> Any:
+def until(condition: Callable[[], Any], what: str = "it did not happen", timeout_s: float = DEADLINE_S) -> Any:
     """Return the first true value of `condition`; fail after the deadline."""
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + timeout_s
     while not (value := condition()):
         assert time.monotonic() < deadline, what
         time.sleep(0.005)

@@ -34,6 +34,10 @@ class RunAlerts:
         """Raise one."""
         self._desk.raise_alert(kind, what, where=self._where, key=key, since_ns=since_ns)
 
+    def clear(self, kind: AlertKind, key: str = "") -> None:
+        """Say that one is over."""
+        self._desk.clear(kind, key)
+
     def take_entry(self, entry: Entry) -> None:
         """Take one entry of the node's journal."""
         data, ts = entry.payload(), entry.ts
