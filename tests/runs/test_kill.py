@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +221,32 @@ def test_an_agent_that_hangs_is_ended_and_its_work_done(tmp_path: Path) -> None:
     process.communicate(timeout=60)
     assert found["path"] == "agent"
     assert not is_process_alive(**agent)
+
+
+def test_an_agent_that_is_late_says_how_a_kill_came_out_and_asks_a_busy_venue_again(tmp_path: Path) -> None:
+    """Its run is sealed and its venue answers nobody as it looks last: its supervisor waits for it, and it confirms."""
+    with VenueProcess(tmp_path / "venue", "--speed", "300", bars=5_000) as venue:
+        paper = Paper(tmp_path / "run", "10m")
+        paper.environment |= {"PAPER_KEY": "alpha-key-canary", "PAPER_SECRET": "alpha-secret-canary"}
+        paper.use(f"http://127.0.0.1:{venue.port}")
+        process = paper.start()
+        until(lambda: paper.counts_if_any().get("PositionOpened", 0) >= 2, "no position")
+        agent = alive(paper)["pid"]
+        killing = subprocess.Popen([sys.executable, "-P", "-m", "tc", "kill", "activate", "paper", *WHO, "--json"],
+                                   env=paper.environment, stdout=subprocess.PIPE, text=True)  # fmt: skip
+        until(lambda: paper.counts().get("RunEnded"), "the node did not end")
+        os.kill(agent, signal.SIGSTOP)
+        until(lambda: paper.run.is_sealed, "it was not sealed")
+        venue.fault("refuse", target="http")
+        time.sleep(3)
+        os.kill(agent, signal.SIGCONT)
+        time.sleep(3)
+        venue.fault("clear")
+        out, _ = killing.communicate(timeout=120)
+        assert killing.returncode == 0
+        assert json.loads(out)["is_flat"]
+        assert process.wait(60) == 3
+        process.communicate()
 
 
 def test_an_agent_that_dies_is_armed_again_and_kills_then(tmp_path: Path) -> None:
