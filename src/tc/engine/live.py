@@ -366,6 +366,7 @@ class LiveRun:
 
     def _on_storage_fault(self, fault: StorageError) -> None:
         self._gate.standing.stand_down(f"JOURNAL_FAULT: {fault}")
+        self._controls.on_storage_fault(str(fault))
 
     def _begin_sync(self) -> int:
         self._recorder.drain()

@@ -24,7 +24,7 @@ LATCH_S = 0.2
 """How long a kill waits for its latch."""
 AGAIN_S = 0.5
 CLOSE_S = 2.0
-_SAID_BYTES_MAX = 4_000  # what a pipe takes in one piece
+_SAID_BYTES_MAX = 4_000
 _CLOSED = b"\0"
 
 
@@ -83,18 +83,18 @@ class LatchClosingApart:
 
         def work(say: Callable[[bytes], None]) -> None:
             def said(problem: str | None) -> None:
-                with suppress(BrokenPipeError):  # the command is over
+                with suppress(OSError):  # the command is over
                     say(_CLOSED if problem is None else problem.encode()[:_SAID_BYTES_MAX])
 
             close_until_done(latch, by, reason, clock, said, facts)
 
-        self._pid, self._pipe = fork_apart(work)
+        self._pid, self._its = fork_apart(work)
 
     def problem(self) -> str | None:
         """Return why it, or its history, is not written after a fifth of a second at most; None where both are."""
-        if not select.select([self._pipe], [], [], LATCH_S)[0]:
+        if not select.select([self._its], [], [], LATCH_S)[0]:
             return _late(self._latch)
-        said = os.read(self._pipe, _SAID_BYTES_MAX)
+        said = self._its.recv(_SAID_BYTES_MAX)
         return None if said.startswith(_CLOSED) else said.decode(errors="replace") or "it ended over it"
 
     def leave(self) -> None:

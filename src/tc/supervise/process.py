@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -86,26 +87,25 @@ def end_process(pid: int, start_time: int, timeout_s: float) -> bool:
         return True
 
 
-def fork_apart(work: Callable[[Callable[[bytes], None]], None]) -> tuple[int, int]:
-    """Do `work` in a copy of this process that outlives it; return its process id and where to read what it says.
+def fork_apart(work: Callable[[Callable[[bytes], None]], None]) -> tuple[int, socket.socket]:
+    """Do `work` in a copy of this process that outlives it; return its process id and where it says something.
 
     `work` is given what says it. A process whose thread waits for a disk cannot even end; one whose child does can.
     For a process that has no other threads yet, or none that `work` needs anything of.
     """
-    reading, writing = os.pipe()
+    ours, its = socket.socketpair()
     pid = os.fork()
     if pid:
-        os.close(writing)
-        return pid, reading
+        its.close()
+        return pid, ours
     code = 1
     try:
         os.setsid()
         nothing = os.open(os.devnull, os.O_RDWR)
         for standard in range(3):  # nobody who waits for our end waits for its
             os.dup2(nothing, standard)
-        os.close(reading)
-        with suppress(BrokenPipeError):
-            work(lambda said: (os.write(writing, said), None)[1])
+        ours.close()
+        work(its.sendall)
         code = 0
     finally:
         os._exit(code)
