@@ -193,16 +193,18 @@ def test_a_latch_whose_history_waits_for_a_lock_holds_all_the_same(tmp_path: Pat
 
 
 def test_a_latch_that_cannot_be_written_stops_no_kill_and_is_written_later(tmp_path: Path) -> None:
-    """After a fifth of a second the kill goes on, flat, exit 5, NOT LATCHED; the agent stays until it is latched."""
+    """The kill goes on without it, flat, exit 5, NOT LATCHED: no node trades again, and the agent stays to latch."""
     paper = Paper(tmp_path, "10m")
     process = paper.start()
     until(lambda: paper.counts_if_any().get("PositionOpened", 0) >= 2, "no position")
     agent = alive(paper)
+    os.kill(paper.run.metadata()["pid"], signal.SIGSTOP)
     paper.roots.kill_switch.write_text("")
     done = tc(paper, "kill", "activate", "paper", *WHO)
     assert (done.returncode, "NOT LATCHED" in done.stdout) == (5, True), done.stderr
     assert "the venue says flat" in done.stdout
     process.communicate(timeout=60)
+    assert paper.run.metadata()["status"] == "killed"
     assert is_process_alive(**agent)
     paper.roots.kill_switch.unlink()
     until(lambda: not is_process_alive(**agent), "the agent did not end")

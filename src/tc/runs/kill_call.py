@@ -65,7 +65,7 @@ class CallPost:
     def _run(self) -> None:
         while True:
             caller, _ = self._listener.accept()
-            with suppress(OSError, ValueError):
+            with suppress(OSError, ValueError, KeyError, TypeError):  # it ended meanwhile, or says nothing we know
                 if _uid(caller) != os.getuid():
                     caller.close()
                     continue
@@ -73,7 +73,9 @@ class CallPost:
                 with caller.makefile("rb") as stream:
                     call = json.loads(stream.readline(LINE_BYTES_MAX))
                 self._callers.append(caller)
-                self._calls.put(dict(call))
+                self._calls.put(
+                    {"by": call["by"], "reason": call["reason"], "include_foreign": call["include_foreign"]}
+                )
                 caller.sendall(self._last)  # how far a kill is that is under way
 
 

@@ -92,9 +92,10 @@ class LatchClosingApart:
 
     def problem(self) -> str | None:
         """Return why it, or its history, is not written after a fifth of a second at most; None where both are."""
-        if not select.select([self._its], [], [], LATCH_S)[0]:
-            return _late(self._latch)
-        said = self._its.recv(_SAID_BYTES_MAX)
+        with self._its:
+            if not select.select([self._its], [], [], LATCH_S)[0]:
+                return _late(self._latch)
+            said = self._its.recv(_SAID_BYTES_MAX)
         return None if said.startswith(_CLOSED) else said.decode(errors="replace") or "it ended over it"
 
     def leave(self) -> None:

@@ -297,7 +297,9 @@ class Supervisor:
 
     def _is_killed(self) -> bool:
         # The agent's word needs no disk: a latch that could not be written keeps no node from starting.
-        is_told = self._agent is not None and self._agent.look() and self._agent.is_told
+        if self._agent is not None:
+            self._agent.look()
+        is_told = self._agent is not None and self._agent.is_told
         return is_told or is_latched(self._request.roots, self._run_id)
 
     def _is_confirmed(self) -> bool:
