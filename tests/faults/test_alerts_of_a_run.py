@@ -239,10 +239,10 @@ def _kill(run: Watched) -> None:
     os.kill(run.pid(SUPERVISOR), signal.SIGKILL)
     run.is_told("supervisor_dead", began)
     os.kill(run.pid("node"), signal.SIGSTOP)
-    run.paper.roots.kill_switch.write_text("")
     run.paper.control("POST", "/fault", {"kind": "reject", "count": 1_000})
     command = [sys.executable, "-P", "-m", "tc", "kill", "activate", "paper", "--by", "Ada", "--reason", "drill"]
     began = time.time_ns()
+    run.paper.roots.kill_switch.write_text("")  # unreadable counts as closed
     with subprocess.Popen(command, env=run.paper.environment, stderr=subprocess.PIPE, text=True) as killing:
         for kind in ("kill_activated", "not_latched", "kill_stage"):
             run.is_told(kind, began)

@@ -112,9 +112,10 @@ class Agent:
         self._alerts.raise_alert(AlertKind.node_dead, what)
         self._fired = self._fired or self._trigger.take_loss(what)
         call = self._triggered()
-        if call is not None:
-            self._kill(call)
-        return True
+        if call is None:
+            return True
+        self._kill(call)
+        return False  # before what it leaves behind is written
 
     def _triggered(self) -> dict[str, Any] | None:
         """Return by what the run is to be killed without an operator; once, and not where it is killed already."""
