@@ -20,7 +20,7 @@ import pytest
 from support.alert_lab import Observer, observer
 from support.capabilities import needs
 from support.loop_disk import mounted
-from support.paper_lab import Paper
+from support.paper_lab import Paper, lose_fills
 from support.sample import scaled
 from support.venue_process import until
 from tc.alert.alert import AlertKind
@@ -28,6 +28,7 @@ from tc.alert.desk import AlertDesk
 from tc.model.operator_request import OperatorRequest
 from tc.runs.control import ask_node
 from tc.runs.kill_order import AGENT
+from tc.runs.kill_work import INCOMPLETE_S, SETTLED_S
 from tc.runs.paper import SUPERVISOR, VENUE
 from tc.runs.paper_recovery import trace_of
 from tc.store.control_address import control_path
@@ -100,10 +101,10 @@ class Watched:
         seen = self.pager.seen()
         return [each.ns for each in seen if (each.kind, each.event) == (kind, event) and each.ns >= since_ns]
 
-    def is_told(self, kind: str, since_ns: int) -> None:
-        """See that one arrived in time."""
+    def is_told(self, kind: str, since_ns: int, condition_ns: int | None = None) -> None:
+        """See that one arrived since then, and in time: after the condition, where that came of what was done then."""
         (first, *_) = until(lambda: self.arrivals(kind, since_ns), f"no {kind} at the web", SLOW_S)
-        taken_s = (first - since_ns) / 1e9
+        taken_s = (first - (condition_ns or since_ns)) / 1e9
         self.worst[kind] = max(self.worst.get(kind, 0.0), taken_s)
         assert taken_s < LIMIT_S, f"{kind} took {taken_s:.2f} s"
 
@@ -152,8 +153,9 @@ def stall(run: Watched) -> None:
 
 def mute(run: Watched) -> None:
     """The market is held still, and goes on; a person resumes."""
+    began = time.time_ns()
     run.paper.feed(is_paused=True)
-    run.is_told("stale_data", time.time_ns() + int(STALE_S * 1e9) - 10**9)
+    run.is_told("stale_data", began, began + int(STALE_S * 1e9))
     bars = run.paper.run.file("inputs.jsonl").stat().st_size
     run.paper.feed(is_paused=False)
     until(lambda: run.paper.run.file("inputs.jsonl").stat().st_size > bars, "no bar", SLOW_S)
@@ -161,14 +163,15 @@ def mute(run: Watched) -> None:
 
 
 def differ(run: Watched) -> None:
-    """A human trades on the account, and trades back."""
-    human = {"kind": "order", "account": "main", "symbol": "BTCUSDT", "type": "MARKET", "quantity": "0.003"}
-    before = run.paper.counts().get("ReconciliationBreak", 0)
-    run.paper.control("POST", "/action", {**human, "side": "BUY"})
-    run.is_told("reconciliation_break", run.until_entry("ReconciliationBreak", before + 1) - 10**9)
-    ended = run.paper.counts().get("ReconciliationBreakEnded", 0)
-    run.paper.control("POST", "/action", {**human, "side": "SELL"})
-    run.until_entry("ReconciliationBreakEnded", ended + 1)
+    """A fill is told by no stream and at no request; then it is."""
+    before, began = run.paper.counts(), time.time_ns()
+    lose_fills(run.paper)
+    run.tell("add")
+    condition_ns = run.until_entry("ReconciliationBreak", before.get("ReconciliationBreak", 0) + 1)
+    run.is_told("reconciliation_break", began, condition_ns)
+    run.paper.control("POST", "/fault", {"kind": "clear"})
+    run.until_entry("ReconciliationBreakEnded", before.get("ReconciliationBreakEnded", 0) + 1)
+    run.is_over("reconciliation_break", began)
     run.ask("resume", instrument_id="BTCUSDT-PERP.BINANCE")
 
 
@@ -223,9 +226,10 @@ def _lose(run: Watched) -> None:
 
 
 def _break_limits_and_ledger(run: Watched) -> None:
+    began = time.time_ns()
     for _ in range(8):
         run.tell("add")
-    run.is_told("limit_breach", run.until_entry("LatchClosed") - 10**9)
+    run.is_told("limit_breach", began, run.until_entry("LatchClosed"))
     (ledger,) = run.paper.roots.runtime.glob("ledger/*/*.jsonl")
     with ledger.open("ab") as journal:
         journal.write(b"garbage\n")
@@ -246,12 +250,12 @@ def _kill(run: Watched) -> None:
     with subprocess.Popen(command, env=run.paper.environment, stderr=subprocess.PIPE, text=True) as killing:
         for kind in ("kill_activated", "not_latched", "kill_stage"):
             run.is_told(kind, began)
-        run.is_told("kill_incomplete", began + int(LIMIT_S * 1e9))  # it is incomplete once it has lasted so long
+        run.is_told("kill_incomplete", began, began + int(INCOMPLETE_S * 1e9))
         killing.communicate(timeout=SLOW_S)
     assert killing.returncode == 6
     run.paper.control("POST", "/fault", {"kind": "clear"})
     until(lambda: not any(float(row["quantity"]) for row in run.paper.truth()["positions"].values()), "held", SLOW_S)
-    run.is_told("kill_confirmed", time.time_ns() + int(7.5e9) - 10**9)  # past every receive window, and looked again
+    run.is_told("kill_confirmed", began, time.time_ns() + int(SETTLED_S * 1e9))
     run.paper.roots.kill_switch.unlink()
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from support.paper_lab import Paper, ended
+from support.paper_lab import Paper, ended, lose_fills
 from support.venue_process import until
 from tc.runs.kill_order import AGENT
 from tc.runs.paper import SUPERVISOR, VENUE
@@ -87,8 +87,9 @@ def test_a_trigger_of_the_spec_kills_without_an_operator(tmp_path: Path, trigger
     elif word == "STALE_DATA":
         paper.feed(is_paused=True)
     elif word == "RECONCILIATION_BREAK":
-        human = {"account": "main", "symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.003"}
-        paper.control("POST", "/action", {"kind": "order", **human})
+        lose_fills(paper)
+        until(lambda: paper.counts().get("ReconciliationBreak"), "no break")
+        paper.control("POST", "/fault", {"kind": "clear"})
     code, facts, words = ended(process)
     assert (code, facts["status"]) == (3, "killed"), words
     latch = json.loads((paper.roots.kill_switch / "paper.state.json").read_text())
