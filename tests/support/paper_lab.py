@@ -189,6 +189,14 @@ class Paper:
             self.feed(is_paused=False)
 
 
+def start_s(paper: Paper) -> float:
+    """Return how long this machine takes now to start a command: what a command does is timed from then on."""
+    began = time.monotonic()
+    command = [sys.executable, "-P", "-m", "tc", "kill", "status", paper.run.run_id]
+    subprocess.run(command, env=paper.environment, capture_output=True, check=False)
+    return time.monotonic() - began
+
+
 def lose_fills(paper: Paper) -> None:
     """Let the node hear of no fill, by stream or by asking for an order: its books differ from the venue's."""
     paper.control("POST", "/fault", {"kind": "drop", "event": "ORDER_TRADE_UPDATE", "count": 1_000})
