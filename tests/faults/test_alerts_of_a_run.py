@@ -20,7 +20,7 @@ import pytest
 from support.alert_lab import Observer, observer
 from support.capabilities import needs
 from support.loop_disk import mounted
-from support.paper_lab import Paper, lose_fills, start_s
+from support.paper_lab import Paper, start_s
 from support.sample import scaled
 from support.venue_process import until
 from tc.alert.alert import AlertKind
@@ -41,11 +41,12 @@ OTHERS = 1_000
 STALE_S = 2.0
 WHO = {"by": "Ada", "reason": "drill"}
 OF_A_RUN = {
-    "limit_warning", "drawdown", "position_left", "stand_down", "node_stalled", "stale_data", "reconciliation_break",
+    "limit_warning", "drawdown", "position_left", "stand_down", "node_stalled", "stale_data", 
     "agent_dead", "node_dead", "limit_breach", "corruption_guard", "supervisor_dead", "kill_activated", "not_latched",
     "kill_stage", "kill_incomplete", "kill_confirmed",
 }  # fmt: skip
 APART = {"give_up", "journal_poisoned"}  # they end a run
+NOT_PROVOKED = {"reconciliation_break", "test"}  # whatever our venue does, the books converge
 
 
 class Watched:
@@ -162,21 +163,8 @@ def mute(run: Watched) -> None:
     run.ask("resume")
 
 
-def differ(run: Watched) -> None:
-    """A fill is told by no stream and at no request; then it is."""
-    before, began = run.paper.counts(), time.time_ns()
-    lose_fills(run.paper)
-    run.tell("add")
-    condition_ns = run.until_entry("ReconciliationBreak", before.get("ReconciliationBreak", 0) + 1)
-    run.is_told("reconciliation_break", began, condition_ns)
-    run.paper.control("POST", "/fault", {"kind": "clear"})
-    run.until_entry("ReconciliationBreakEnded", before.get("ReconciliationBreakEnded", 0) + 1)
-    run.is_over("reconciliation_break", began)
-    run.ask("resume", instrument_id="BTCUSDT-PERP.BINANCE")
-
-
 REPEATED: list[tuple[Callable[[Watched], None], int, int]] = [
-    (stand_down, 10, 100), (stall, 3, 100), (mute, 1, 10), (differ, 1, 10),
+    (stand_down, 10, 100), (stall, 3, 100), (mute, 1, 10),
 ]  # fmt: skip
 
 
@@ -195,7 +183,7 @@ def test_each_kind_of_a_run_is_at_the_web_within_five_seconds(tmp_path: Path) ->
         _kill(run)
         assert set(run.worst) == OF_A_RUN
         print("; ".join(f"{kind} {taken_s:.2f} s" for kind, taken_s in sorted(run.worst.items())))
-    assert OF_A_RUN | APART | {"test"} == {kind.value for kind in AlertKind}
+    assert OF_A_RUN | APART | NOT_PROVOKED == {kind.value for kind in AlertKind}
 
 
 def _trade(run: Watched) -> None:

@@ -197,13 +197,6 @@ def start_s(paper: Paper) -> float:
     return time.monotonic() - began
 
 
-def lose_fills(paper: Paper) -> None:
-    """Let the node hear of no fill, by stream or by asking for an order: its books differ from the venue's."""
-    paper.control("POST", "/fault", {"kind": "drop", "event": "ORDER_TRADE_UPDATE", "count": 1_000})
-    for path in ("/fapi/v1/order", "/fapi/v1/allOrders"):
-        paper.control("POST", "/fault", {"kind": "http", "status": 500, "count": 1_000, "method": "GET", "path": path})
-
-
 @dataclass(frozen=True)
 class Settled:
     """What a run that was held still came to: the node's own verdict, and what the ground truth says against it."""
