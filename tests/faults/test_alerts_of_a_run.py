@@ -41,7 +41,7 @@ OTHERS = 1_000
 STALE_S = 2.0
 WHO = {"by": "Ada", "reason": "drill"}
 OF_A_RUN = {
-    "limit_warning", "drawdown", "position_left", "stand_down", "node_stalled", "stale_data", 
+    "limit_warning", "drawdown", "position_left", "stand_down", "node_stalled", "stale_data",
     "agent_dead", "node_dead", "limit_breach", "corruption_guard", "supervisor_dead", "kill_activated", "not_latched",
     "kill_stage", "kill_incomplete", "kill_confirmed",
 }  # fmt: skip
@@ -183,7 +183,7 @@ def test_each_kind_of_a_run_is_at_the_web_within_five_seconds(tmp_path: Path) ->
         _kill(run)
         assert set(run.worst) == OF_A_RUN
         print("; ".join(f"{kind} {taken_s:.2f} s" for kind, taken_s in sorted(run.worst.items())))
-    assert OF_A_RUN | APART | NOT_PROVOKED == {kind.value for kind in AlertKind}
+    assert {kind.value for kind in AlertKind} == OF_A_RUN | APART | NOT_PROVOKED
 
 
 def _trade(run: Watched) -> None:
