@@ -19,7 +19,7 @@ from tc.durable import Entry, lock_holder, make_directory, process_start_time, w
 from tc.errors import ComponentFault, StorageError, TcError
 from tc.runs.kill_call import CallPost
 from tc.runs.kill_hands import Hands
-from tc.runs.kill_note import KillNotes, LatchClosing
+from tc.runs.kill_note import KillNotes, LatchClosing, holds
 from tc.runs.kill_order import AGENT, KillOrder
 from tc.runs.kill_tail import JournalTail
 from tc.runs.kill_work import KillWork
@@ -200,7 +200,6 @@ class Agent:
             self._order, self._clock, tell, include_foreign=bool(call.get("include_foreign")), gives_up_s=None,
             tail=self._tail,
         )  # fmt: skip
-        work.found.is_latched = is_latched
         try:
             found = work.carry_out()
         except ComponentFault as fault:  # the run ended with its venue, and there is nothing left to try
@@ -208,6 +207,7 @@ class Agent:
             notes.close()
             return
         self._is_flat = True
+        found.is_latched = is_latched or all(holds(latch) for latch in (self._latch, self._account))  # by now
         notes.add(CONFIRMED, found.as_json())
         notes.close()
         self._tell("confirmed", {"seconds": found.seconds})
@@ -222,8 +222,7 @@ class Agent:
         """Close the run's latch and its account's, where they are not; what cannot be closed now is tried on."""
         is_latched = True
         for latch in (self._latch, self._account):
-            state = latch.state()
-            if state is not None and state.is_readable:
+            if holds(latch):
                 continue
             closing = self._closing(latch, by, reason)
             problem = closing.problem()

@@ -17,7 +17,7 @@ from tc.model.run_spec import RunSpec
 from tc.runs.alerting import open_desk_for_kill
 from tc.runs.credentials import resolve_keys
 from tc.runs.kill_call import call_agent
-from tc.runs.kill_note import KillNotes, LatchClosingApart, unless_closed
+from tc.runs.kill_note import KillNotes, LatchClosingApart, holds, unless_closed
 from tc.runs.kill_order import AGENT, KillOrder
 from tc.runs.kill_work import Killed, KillWork
 from tc.runs.paper import VENUE
@@ -155,9 +155,9 @@ def _by_ourselves(
             alerts.take_kill(stage, facts)
 
     work = KillWork(order, clock, tell, include_foreign=include_foreign)
-    work.found.is_latched = problem is None
     try:
         found = work.carry_out()
+        found.is_latched = problem is None or (holds(account) and holds(KillLatch.of_run(run.roots, run.run_id)))
         notes.add(CONFIRMED, found.as_json())
         alerts.take_kill("confirmed", {"seconds": found.seconds})
         return found

@@ -105,8 +105,13 @@ class LatchClosingApart:
 
 def unless_closed(latch: KillLatch, problem: str) -> str | None:
     """Return the problem of a latch, or None where the latch holds all the same: only its history is behind."""
+    return None if holds(latch) else problem
+
+
+def holds(latch: KillLatch) -> bool:
+    """Return whether a latch is closed for good, as it can be read."""
     state = latch.state()
-    return None if state is not None and state.is_readable else problem
+    return state is not None and state.is_readable
 
 
 def _late(latch: KillLatch) -> str:
