@@ -203,12 +203,13 @@ def test_a_latch_that_cannot_be_written_stops_no_kill_and_is_written_later(tmp_p
     done = tc(paper, "kill", "activate", "paper", *WHO)
     assert (done.returncode, "NOT LATCHED" in done.stdout) == (5, True), done.stderr
     assert "the venue says flat" in done.stdout
-    process.communicate(timeout=60)
+    process.wait(120)
     assert paper.run.metadata()["status"] == "killed"
-    assert is_process_alive(**agent)
+    assert is_process_alive(**agent)  # with the standard error that it has of its supervisor
     paper.roots.kill_switch.unlink()
     until(lambda: not is_process_alive(**agent), "the agent did not end")
     assert "active since" in tc(paper, "kill", "status", "paper").stdout
+    process.communicate()
 
 
 def test_an_agent_that_hangs_is_ended_and_its_work_done(tmp_path: Path) -> None:
