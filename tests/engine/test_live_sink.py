@@ -1,4 +1,4 @@
-"""Whoever sends an order waits for its intent and its reservation together; a sync that fails lets nothing leave."""
+"""Whoever sends an order waits for its intent on disk and for nothing else; a sync that fails lets nothing leave."""
 
 from __future__ import annotations
 
@@ -8,37 +8,109 @@ from pathlib import Path
 
 import pytest
 
-from tc.durable import Journal
+from tc.durable import Head, Journal
 from tc.engine.live_sink import LiveSink
-from tc.errors import OutcomeUnknown, StorageError
+from tc.errors import OutcomeUnknown, TcBug, TcError
 
 
-def test_an_order_waits_until_the_ledger_is_on_disk_too(tmp_path: Path) -> None:
-    """`synced` returns only after everything in `also` has been acknowledged, and one sync serves all who wait."""
-    may_go, calls = threading.Event(), []
+class Slow:
+    """Something that is synced when it may be, and says how often it began to be."""
 
-    def slow() -> None:
-        calls.append(1)
-        assert may_go.wait(5)
+    def __init__(self) -> None:
+        self.began, self.may_go = 0, threading.Event()
+
+    def __call__(self) -> None:
+        self.began += 1
+        assert self.may_go.wait(5)
+
+
+def slow_journal(path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Journal, Slow]:
+    """Return a journal whose syncs wait for the test."""
+    journal, slow = Journal.create(path / "j.jsonl"), Slow()
+    acknowledge = journal.acknowledge
+
+    def wait_first() -> Head:
+        slow()
+        return acknowledge()
+
+    monkeypatch.setattr(journal, "acknowledge", wait_first)
+    return journal, slow
+
+
+def test_an_order_waits_for_its_intent_and_not_for_the_ledger(tmp_path: Path) -> None:
+    """`recorded` returns while the ledger is being synced, `synced` after it; one sync serves all who wait."""
 
     async def run() -> None:
-        sink = LiveSink(Journal.create(tmp_path / "j.jsonl"), lambda _fault: None)
-        sink.also = [slow]
-        sink.add("Noted", 1, b"{}")
+        sink, ledger = LiveSink(Journal.create(tmp_path / "j.jsonl"), lambda _fault: None), Slow()
+        sink.also = [ledger]
+        seq = sink.add("SubmitOrder", 1, b"{}")
         waiting = [asyncio.create_task(sink.synced()) for _ in range(3)]
         await asyncio.sleep(0.1)
+        await asyncio.wait_for(sink.recorded(seq), 5)
         assert not any(task.done() for task in waiting)
-        may_go.set()
+        ledger.may_go.set()
         await asyncio.gather(*waiting)
-        assert len(calls) == 1
+        assert ledger.began == 1
         sink.close()
 
     asyncio.run(run())
 
 
-def test_a_ledger_that_cannot_be_synced_lets_no_order_leave(tmp_path: Path) -> None:
-    """A fault of what is synced with the journal is a fault of the journal: told once, and raised to all who wait."""
-    told: list[StorageError] = []
+def test_an_intent_is_on_disk_before_recorded_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to ask for the sync of an intent, and who waits for that seq begins no second one."""
+
+    async def run() -> None:
+        journal, slow = slow_journal(tmp_path, monkeypatch)
+        sink = LiveSink(journal, lambda _fault: None)
+        seq = sink.add("SubmitOrder", 1, b"{}")
+        assert sink.sync_soon() == seq
+        waiting = asyncio.create_task(sink.recorded(seq))
+        await asyncio.sleep(0.1)
+        assert slow.began == 1
+        assert not waiting.done()
+        slow.may_go.set()
+        await waiting
+        assert (slow.began, journal.head.seq) == (1, seq)
+        sink.close()
+
+    asyncio.run(run())
+
+
+def test_what_is_wanted_during_a_sync_is_synced_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry added while an earlier sync runs is not taken for synced by it."""
+
+    async def run() -> None:
+        journal, slow = slow_journal(tmp_path, monkeypatch)
+        sink = LiveSink(journal, lambda _fault: None)
+        first = sink.add("SubmitOrder", 1, b"{}")
+        second = sink.add("SubmitOrder", 2, b"{}")
+        waiting = asyncio.create_task(sink.recorded(second))
+        slow.may_go.set()
+        await sink.recorded(first)
+        await waiting
+        assert slow.began == 2
+        sink.close()
+
+    asyncio.run(run())
+
+
+def test_inputs_are_in_their_file_before_an_order_can_leave(tmp_path: Path) -> None:
+    """What made an order is flushed with its intent: a SIGKILL later takes neither."""
+
+    async def run() -> None:
+        sink, flushed = LiveSink(Journal.create(tmp_path / "j.jsonl"), lambda _fault: None), []
+        sink.flush_inputs = lambda: flushed.append(1)
+        await sink.recorded(sink.add("SubmitOrder", 1, b"{}"))
+        assert flushed
+        assert b'"SubmitOrder"' in (tmp_path / "j.jsonl").read_bytes()
+        sink.close()
+
+    asyncio.run(run())
+
+
+def test_a_ledger_that_cannot_be_synced_lets_no_more_orders_leave(tmp_path: Path) -> None:
+    """A fault of what is synced behind the journal is a fault of the journal: told once, and raised to all who wait."""
+    told: list[TcError] = []
 
     def failing() -> None:
         raise OutcomeUnknown(tmp_path / "ledger", "sync failed")
@@ -50,46 +122,31 @@ def test_a_ledger_that_cannot_be_synced_lets_no_order_leave(tmp_path: Path) -> N
             sink.add("Noted", 1, b"{}")
             with pytest.raises(OutcomeUnknown):
                 await sink.synced()
+        with pytest.raises(OutcomeUnknown):
+            await sink.recorded(sink.add("SubmitOrder", 1, b"{}"))
         sink.close()
 
     asyncio.run(run())
     assert len(told) == 1
 
 
-def test_an_intent_is_synced_from_the_moment_it_is_recorded(tmp_path: Path) -> None:
-    """The disk works while the engine does: nobody has to ask, and who waits for that seq begins no second sync."""
+def test_a_journal_that_cannot_be_synced_lets_no_order_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the sync raised, a fault of ours too: those who wait are told, and nothing is tried again."""
     calls: list[int] = []
 
-    async def run() -> None:
-        sink = LiveSink(Journal.create(tmp_path / "j.jsonl"), lambda _fault: None)
-        sink.also = [lambda: calls.append(1)]
-        seq = sink.add("SubmitOrder", 1, b"{}")
-        assert sink.sync_soon() == seq
-        await sink.synced(seq)
-        assert len(calls) == 1
-        sink.close()
-
-    asyncio.run(run())
-
-
-def test_what_is_wanted_during_a_sync_is_synced_after_it(tmp_path: Path) -> None:
-    """An entry added while an earlier sync runs is not taken for synced by it."""
-    may_go, calls = threading.Event(), []
-
-    def slow() -> None:
+    def failing() -> Head:
         calls.append(1)
-        assert may_go.wait(5)
+        raise ZeroDivisionError
 
     async def run() -> None:
-        sink = LiveSink(Journal.create(tmp_path / "j.jsonl"), lambda _fault: None)
-        sink.also = [slow]
-        first = sink.add("SubmitOrder", 1, b"{}")
-        second = sink.add("SubmitOrder", 2, b"{}")
-        waiting = asyncio.create_task(sink.synced(second))
-        may_go.set()
-        await sink.synced(first)
-        await waiting
-        assert len(calls) == 2
+        journal = Journal.create(tmp_path / "j.jsonl")
+        monkeypatch.setattr(journal, "acknowledge", failing)
+        sink = LiveSink(journal, lambda _fault: None)
+        for _ in range(2):
+            seq = sink.add("SubmitOrder", 1, b"{}")
+            with pytest.raises(TcBug):
+                await sink.recorded(seq)
         sink.close()
 
     asyncio.run(run())
+    assert len(calls) == 1

@@ -30,8 +30,8 @@ from tc.runs.control import ask_node
 from tc.runs.kill_order import AGENT
 from tc.runs.kill_work import INCOMPLETE_S, SETTLED_S
 from tc.runs.paper import SUPERVISOR, VENUE
-from tc.runs.paper_recovery import trace_of
 from tc.store.control_address import control_path
+from tc.store.run_directory import trace_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_800)]
 

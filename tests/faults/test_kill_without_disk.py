@@ -23,7 +23,7 @@ from support.paper_lab import Paper, start_s
 from support.venue_process import VenueProcess, until
 from tc.durable import is_process_alive
 from tc.runs.kill_order import AGENT
-from tc.runs.paper_recovery import trace_of
+from tc.store.run_directory import trace_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.whole_run, pytest.mark.timeout(900)]
 

@@ -16,8 +16,7 @@ from support.sample import sampled, scaled
 from support.venue_process import until
 from tc.durable import read_entries
 from tc.runs.paper import VENUE
-from tc.runs.paper_recovery import trace_of
-from tc.store.run_directory import JOURNAL
+from tc.store.run_directory import JOURNAL, trace_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_800)]
 

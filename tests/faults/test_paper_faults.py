@@ -22,7 +22,7 @@ from support.sample import sampled, scaled
 from support.venue_process import until
 from tc.durable import lock_holder
 from tc.runs.paper import VENUE
-from tc.runs.paper_recovery import trace_of
+from tc.store.run_directory import trace_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(3_000)]
 

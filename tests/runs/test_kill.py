@@ -18,8 +18,8 @@ from support.venue_process import VenueProcess, until
 from tc.durable import FileLock, is_process_alive
 from tc.runs.kill_order import AGENT
 from tc.runs.paper import SUPERVISOR, VENUE
-from tc.runs.paper_recovery import trace_of
 from tc.store.kill_latch import KillLatch
+from tc.store.run_directory import trace_of
 
 pytestmark = pytest.mark.whole_run
 

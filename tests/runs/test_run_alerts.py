@@ -17,8 +17,8 @@ from support.paper_lab import Paper, ended
 from support.venue_process import until
 from tc.runs.kill_order import AGENT
 from tc.runs.paper import SUPERVISOR, VENUE
-from tc.runs.paper_recovery import trace_of
 from tc.runs.paper_venue import venue_directory
+from tc.store.run_directory import trace_of
 
 pytestmark = pytest.mark.whole_run
 

@@ -20,11 +20,10 @@ from support.venue_process import until
 from tc.clock import SYSTEM_CLOCK
 from tc.durable import Journal, process_start_time
 from tc.runs.paper import SUPERVISOR
-from tc.runs.paper_recovery import trace_of
 from tc.runs.status import judge, status_of
 from tc.runs.status_fact import AGENT, Facts, Probe, Problem, Process, gather
 from tc.store.roots import Roots
-from tc.store.run_directory import METADATA, NODE_STATUS, RunDirectory, decode_document
+from tc.store.run_directory import METADATA, NODE_STATUS, RunDirectory, decode_document, trace_of
 
 pytestmark = pytest.mark.whole_run
 

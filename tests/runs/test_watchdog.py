@@ -15,8 +15,7 @@ from support.paper_lab import Paper, ended
 from support.venue_process import until
 from tc.durable import read_entries
 from tc.runs.paper import SUPERVISOR, VENUE
-from tc.runs.paper_recovery import trace_of
-from tc.store.run_directory import JOURNAL
+from tc.store.run_directory import JOURNAL, trace_of
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.whole_run]
 

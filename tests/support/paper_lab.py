@@ -19,12 +19,11 @@ from tc.data.dataset_store import DatasetStore
 from tc.durable import read_entries
 from tc.evidence.fold import Fold, fold_journal
 from tc.runs.paper import VENUE
-from tc.runs.paper_recovery import trace_of
 from tc.runs.paper_venue import venue_directory
 from tc.runs.reconcile import reconcile_run
 from tc.runs.verify import Verification, verify_run
 from tc.store.roots import Roots
-from tc.store.run_directory import JOURNAL, RunDirectory
+from tc.store.run_directory import JOURNAL, RunDirectory, trace_of
 
 DEMO = Path(__file__).parents[2] / "runspecs" / "paper-demo.yaml"
 STRATEGIES = Path(__file__).parent / "strategies"

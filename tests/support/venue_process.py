@@ -30,9 +30,9 @@ SYMBOL = "BTCUSDT"
 DATASET = "bars"
 
 
-def until(condition: Callable[[], Any], what: str = "it did not happen", timeout_s: float = HAPPENS_S) -> Any:
+def until(condition: Callable[[], Any], what: str = "it did not happen", deadline_s: float = HAPPENS_S) -> Any:
     """Return the first true value of `condition`; fail after the deadline."""
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + deadline_s
     while not (value := condition()):
         assert time.monotonic() < deadline, what
         time.sleep(0.005)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,25 @@ def test_reject_refuses_orders_with_any_code(venue: VenueProcess) -> None:
     """The next orders are refused and nothing is executed."""
     venue.fault("reject", count=2, code=-1015, message="Too many new orders.")
     assert [venue.order()[1].get("code") for _ in range(3)] == [-1015, -1015, None]
+
+
+def test_reject_may_mean_those_alone_that_reduce(venue: VenueProcess) -> None:
+    """What adds goes through, and does not use the refusals up."""
+    venue.fault("reject", count=1, reduce_only=True)
+    assert venue.order()[0] == 200
+    codes = [venue.order(side="SELL", reduceOnly="true")[1].get("code") for _ in range(2)]
+    assert codes == [-2019, None]
+
+
+def test_latency_of_answers_delays_what_was_done_already(venue: VenueProcess) -> None:
+    """One way and the other: the order is there while its answer is on its way."""
+    venue.fault("latency", target="answer", milliseconds=300)
+    began = time.monotonic()
+    status, _ = venue.order(newClientOrderId="answered-late")
+    assert status == 200
+    assert time.monotonic() - began >= 0.3
+    made = next(row for row in venue.truth("alpha")["orders"] if row["client_order_id"] == "answered-late")
+    assert time.time() * 1_000 - made["created_ms"] >= 300
 
 
 def test_http_faults_answer_for_the_exchange(venue: VenueProcess) -> None:

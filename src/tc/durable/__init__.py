@@ -10,6 +10,7 @@ from __future__ import annotations
 from tc.durable.anchor import read_anchor
 from tc.durable.artifact import append_stream, create_artifact, read_artifact, remove_artifact, write_artifact
 from tc.durable.beat_file import BeatFile
+from tc.durable.descriptor import sync_file
 from tc.durable.directory import create_tree, make_directory, protect_tree, remove_tree, unprotect_tree
 from tc.durable.frame import Entry, Head
 from tc.durable.journal import Journal
@@ -49,6 +50,7 @@ __all__ = [
     "remove_socket",
     "remove_tree",
     "sweep_temporaries",
+    "sync_file",
     "tail_entries",
     "unprotect_tree",
     "verify_journal",

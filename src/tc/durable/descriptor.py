@@ -48,6 +48,22 @@ def sync_names(directory: Path) -> None:
         os.close(descriptor)
 
 
+def sync_file(path: Path) -> None:
+    """Return when what anybody wrote to the file survives a power cut; for whoever records that he read it.
+
+    Raises:
+        OutcomeUnknown: it may or may not.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fdatasync(descriptor)
+        finally:
+            close(descriptor)
+    except OSError as error:
+        raise OutcomeUnknown(path, f"sync failed: {reason(error)}") from error
+
+
 def forget_cache(descriptor: int) -> None:
     """Drop the clean cached pages of a file, so that reading shows what the disk holds.
 

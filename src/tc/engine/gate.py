@@ -70,8 +70,8 @@ class _Judged:
 class Gate:
     """The one choke point of a kernel: decides on orders and keeps the ledgers in step.
 
-    `grants` names orders that are not a strategy's own, by client order id. `on_reserved` is called after each
-    reservation, `on_cancel` with each cancel before it leaves.
+    `grants` names orders that are not a strategy's own, by client order id. `on_cancel` is called with each cancel
+    before it leaves.
     """
 
     def __init__(
@@ -91,7 +91,6 @@ class Gate:
         self._repeat = 0
         self._ends: list[Callable[[], None]] = []
         self.grants: dict[str, Ask] = {}
-        self.on_reserved: Callable[[], None] = _nothing
         self.on_cancel: Callable[[Any], None] = _nothing
 
     def attach(self, endpoints: Endpoints, bar_types: list[str]) -> None:
@@ -194,7 +193,6 @@ class Gate:
         try:
             if outcome is None and is_new:
                 outcome = ledger.reserve(intent, is_first=True)
-                self.on_reserved()
             elif outcome is None:
                 outcome = ledger.change(intent, quantity_before=before)
         except InputError as error:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from nautilus_trader.model.enums import OrderStatus
 from nautilus_trader.model.events import OrderFilled, OrderModifyRejected, OrderUpdated
 from nautilus_trader.model.identifiers import InstrumentId
 
-from tc.engine.gate_intent import base_quantity, price_of_order, side_text
+from tc.engine.gate_intent import base_quantity, price_of_order, protection, side_text, submit_intent
 from tc.engine.gate_rules import GateRules
 from tc.engine.reference import InstrumentFeed, MarketFeed, price_of
 from tc.errors import LockTimeout, TcError
 from tc.risk.exact import EXACT, ZERO
+from tc.risk.market import is_usable
 from tc.risk.reason import Reason
 from tc.store.ledger import PositionLedger
 from tc.store.ledger_number import money_of
@@ -28,6 +30,8 @@ from tc.store.ledger_projection import Committed
 from tc.store.ledger_rule import LEDGER_BUSY, NO_POSITION, Refused
 from tc.store.ledger_session import Outcome
 
+EXTERNAL = "EXTERNAL"
+"""The owner, in the engine's words, of what nobody of the run sent."""
 _OWED = frozenset({LEDGER_BUSY, Reason.LEDGER_FAULT})
 _CLOSED = {OrderStatus.DENIED, OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.FILLED}
 
@@ -120,6 +124,25 @@ class GateLedger:
     def catch_up(self, event: Any, now_ns: int) -> None:
         """Book a fill of an earlier start, if it is not booked yet; later ones stand in the cache already."""
         self.take_event(event, now_ns)
+
+    def reserve_again(self, now_ns: int) -> None:
+        """Reserve what the orders of an earlier start may still come to, where a power cut took it from the ledger.
+
+        An order leaves once its intent is on disk; the ledger is synced after it. To be called when the cache is
+        restored, before anything is sent.
+        """
+        orders = self._cache.orders()
+        for order in orders:
+            name = order.instrument_id.value
+            if order.is_closed or order.strategy_id.value == EXTERNAL or name not in self._market.feeds:
+                continue
+            listed = None if order.order_list_id is None else order.order_list_id
+            stop, _ = protection(order, [each for each in orders if listed and each.order_list_id == listed])
+            intent = submit_intent(order, now_ns, stop, self._market[name], reduces=None, is_message=False)
+            intent = replace(intent, quantity=base_quantity(order, order.leaves_qty, self._market[name]))
+            # (An amount of money has no quantity as long as there is no price; this venue takes no such order.)
+            if is_usable(intent.quantity) and not self.is_reserved(order, now_ns):
+                self.book(partial(self.ledger_of(name).reserve_again, intent))
 
     def restored(self, now_ns: int) -> list[Breach]:
         """Compare every row with the engine's position, now that both have heard of everything; return what differs."""

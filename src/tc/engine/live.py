@@ -16,6 +16,7 @@ from nautilus_trader.common.component import flush_logger
 
 from tc.durable import Entry, Journal
 from tc.engine.endpoint import Endpoints
+from tc.engine.gate_ledger import EXTERNAL
 from tc.engine.gate_setup import GateParts, attach_gate, build_gate
 from tc.engine.input_tap import ATTEMPT, ENDED, InputTap
 from tc.engine.instrument import build_instrument, describe_instrument
@@ -37,7 +38,7 @@ from tc.engine.progress import Progress
 from tc.engine.recorder import PRIORITY, Recorder
 from tc.engine.simulated_venue import describe_venue
 from tc.engine.state import engine_state
-from tc.errors import ComponentFault, RefusedError, StorageError, StrategyRaised, TcError
+from tc.errors import ComponentFault, RefusedError, StrategyRaised, TcError
 from tc.evidence.fold import Fold, fold_entry
 from tc.model.heartbeat import stale_limit_s
 
@@ -45,7 +46,6 @@ POLL_S = 0.02
 START_S = 25.0  # three waits of the engine for ten, ten and five seconds; then it would run on without strategies
 STOP_S = 10.0
 SYNC_NS = 500_000_000  # what no order waits for is on disk after so long at most
-EXTERNAL = "EXTERNAL"
 RAISED = "StrategyRaised"
 LOOK_SIGNAL, KILL_SIGNAL = signal.SIGUSR1, signal.SIGUSR2
 KILL_REASON = "the kill latch of the run is closed"
@@ -77,6 +77,7 @@ class LiveRun:
         self._clock = controls.clock
         self._faults: dict[str, TcError] = {}
         self._is_confirmed = False
+        self._is_called = asyncio.Event()
         self._bars = 0
         self._ts_last = 0
 
@@ -103,7 +104,13 @@ class LiveRun:
         setting, spec = self._setting, self._spec
         self._http = LoopbackHttp(self._clock)
         self._hooks = hooks = LiveHooks(
-            self._begin_sync, self._sink_synced, self._may_leave, self._on_reconnect, self._clock, setting.since_ns
+            self._begin_sync,
+            self._until_recorded,
+            self._until_synced,
+            self._may_leave,
+            self._on_reconnect,
+            self._clock,
+            setting.since_ns,
         )
         self._node = build_node(spec, setting.endpoint, setting.keys, setting.log_directory, self._http, hooks)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGABRT):
@@ -165,10 +172,10 @@ class LiveRun:
             lambda rules: self._controls.open_ledgers(rules, wallet),
         )  # fmt: skip
         self._sink.also = [ledger.acknowledge for ledger in self._gate.ledgers.values()]
-        self._gate.gate.on_reserved = self._sink.sync_others
         self._gate.books.is_restoring = True
         for fill in fills:  # the ledger may have missed the last: the node died between the two
             self._gate.books.catch_up(fill, kernel.clock.timestamp_ns())
+        self._gate.books.reserve_again(kernel.clock.timestamp_ns())
         attach_gate(self._gate, self._endpoints, spec)
         self._guard.attach(kernel)
         self._tap.granted = self._gate.gate.grants
@@ -231,7 +238,7 @@ class LiveRun:
         self._beat.begin()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(LOOK_SIGNAL, self._looker.request, ON_DEMAND)
-        loop.add_signal_handler(KILL_SIGNAL, self._gate.control.kill, KILL_REASON, "kill")
+        loop.add_signal_handler(KILL_SIGNAL, self._on_kill)
         self._status.phase = "running"
         self._controls.on_running()
 
@@ -265,12 +272,13 @@ class LiveRun:
             self._state.keep(now_ns)
             if now_ns - synced_ns > SYNC_NS:
                 synced_ns = now_ns
-                self._sink.sync_soon()
+                self._sink.sync_all_soon()
             if now_ns - shown_ns > 1e8:
                 shown_ns = now_ns
                 total = setting.bars_total or 0
                 self._controls.on_progress(Progress(self._bars, total, self._ts_last, self._recorder.counts))
-            await asyncio.sleep(POLL_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_called.wait(), POLL_S)
 
     def _own_end(self) -> tuple[End, str]:
         if self._recorder.counts.get("ShutdownSystem") and not self._faults:
@@ -335,6 +343,10 @@ class LiveRun:
         fold_entry(self._fold, Entry(0, ts, entry_type, data, "", 0))
         self._status.take(entry_type, ts, data)
 
+    def _on_kill(self) -> None:
+        self._gate.control.kill(KILL_REASON, "kill")
+        self._is_called.set()
+
     def _on_bar(self, bar: Any) -> None:
         self._bars += 1
         self._ts_last = bar.ts_event
@@ -364,7 +376,7 @@ class LiveRun:
     def _on_reconnect(self) -> None:
         self._looker.request("reconnect")
 
-    def _on_storage_fault(self, fault: StorageError) -> None:
+    def _on_storage_fault(self, fault: TcError) -> None:
         self._gate.standing.stand_down(f"JOURNAL_FAULT: {fault}")
         self._controls.on_storage_fault(str(fault))
 
@@ -372,8 +384,11 @@ class LiveRun:
         self._recorder.drain()
         return self._sink.sync_soon()
 
-    async def _sink_synced(self, seq: int) -> None:
-        await self._sink.synced(seq)
+    async def _until_recorded(self, seq: int) -> None:
+        await self._sink.recorded(seq)
+
+    async def _until_synced(self) -> None:
+        await self._sink.synced()
 
     def _may_leave(self, order: Any) -> str | None:
         if self._sink.fault is not None:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from nautilus_trader.adapters.binance import BinanceAccountType
+from nautilus_trader.adapters.binance.common.constants import BINANCE_FUTURES_ALGO_ORDER_TYPES
 from nautilus_trader.adapters.binance.common.enums import BinanceEnvironment
 from nautilus_trader.adapters.binance.common.symbol import BinanceSymbol
 from nautilus_trader.adapters.binance.futures.data import BinanceFuturesDataClient
@@ -21,7 +22,7 @@ from nautilus_trader.adapters.binance.futures.execution import BinanceFuturesExe
 from nautilus_trader.adapters.binance.futures.providers import BinanceFuturesInstrumentProvider
 from nautilus_trader.adapters.binance.http.client import BinanceHttpClient
 from nautilus_trader.core.uuid import UUID4
-from nautilus_trader.execution.messages import GenerateOrderStatusReports
+from nautilus_trader.execution.messages import BatchCancelOrders, GenerateOrderStatusReports
 from nautilus_trader.live.execution_client import LiveExecutionClient
 from nautilus_trader.live.factories import LiveDataClientFactory, LiveExecClientFactory
 from nautilus_trader.model.enums import OmsType, OrderSide, OrderStatus
@@ -31,7 +32,7 @@ from tc.clock import Clock
 from tc.engine.live_doubt import Doubt
 from tc.engine.live_http import CLEARANCE, LoopbackHttp
 from tc.engine.live_stream import PersistentUserStream, reconnect_soon
-from tc.errors import ComponentFault, StorageError
+from tc.errors import ComponentFault, TcError
 from tc.model.endpoint import ApiKeys
 
 ACCOUNT_TYPE = BinanceAccountType.USDT_FUTURES
@@ -46,14 +47,16 @@ RESYNC_PAUSES_S = (0.25, 0.5, 1.0, 2.0, 2.0)
 class LiveHooks:
     """What the run does around the client.
 
-    `begin_sync` begins to bring to disk what is recorded so far and gives a number for `synced`, which returns when it
-    is there. `may_leave` says why an order must not leave after all, or None. `on_reconnect` is called after the user
-    stream was lost and the venue's report was asked for. `since_ns` is when the run was made: what ended on the account
-    before is no business of it. `client` is the client, once it is made.
+    `begin_sync` begins to bring to disk what is recorded so far and gives a number for `recorded`, which returns when
+    it is there; `synced` returns when everything is, the reservations too. `may_leave` says why an order must not leave
+    after all, or None. `on_reconnect` is called after the user stream was lost and the venue's report was asked for.
+    `since_ns` is when the run was made: what ended on the account before is no business of it. `client` is the client,
+    once it is made.
     """
 
     begin_sync: Callable[[], int]
-    synced: Callable[[int], Awaitable[None]]
+    recorded: Callable[[int], Awaitable[None]]
+    synced: Callable[[], Awaitable[None]]
     may_leave: Callable[[Any], str | None]
     on_reconnect: Callable[[], None]
     clock: Clock
@@ -125,7 +128,8 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
 
     async def _modify_order(self, command: Any) -> None:
         await self._sent(command.client_order_id)
-        await self.hooks.synced(self.hooks.begin_sync())
+        self.hooks.begin_sync()
+        await self.hooks.synced()  # more may be reserved for it than its order says
         await super()._modify_order(command)
 
     async def _cancel_order(self, command: Any) -> None:
@@ -133,9 +137,22 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
         await super()._cancel_order(command)
 
     async def _batch_cancel_orders(self, command: Any) -> None:
-        for each in command.cancels:
-            await self._sent(each.client_order_id)
-        await super()._batch_cancel_orders(command)
+        # What is on its way is waited for by its own cancel alone, and the venue takes no conditional order in a batch.
+        alone = [each for each in command.cancels if self._goes_alone(each.client_order_id)]
+        together = [each for each in command.cancels if each not in alone]
+        sending = [self._cancel_order(each) for each in alone]
+        if together:
+            batch = BatchCancelOrders(
+                command.trader_id, command.strategy_id, command.instrument_id, together, command.id, command.ts_init,
+                command.client_id, command.params,
+            )  # fmt: skip
+            sending.append(super()._batch_cancel_orders(batch))
+        await asyncio.gather(*sending)
+
+    def _goes_alone(self, client_order_id: Any) -> bool:
+        order = self._cache.order(client_order_id)
+        is_algo = order is not None and order.order_type in BINANCE_FUTURES_ALGO_ORDER_TYPES
+        return client_order_id.value in self._leaving or is_algo
 
     async def _cancel_all_orders(self, command: Any) -> None:
         # One by one or in batches by id: the venue's own cancel-all would take the orders of everybody else too.
@@ -273,8 +290,8 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
         """Return when the intent is on disk; why the orders must not be sent after all, or None."""
         names = [order.client_order_id.value for order in orders]
         try:
-            await self.hooks.synced(max(self._leaving[name].seq for name in names))
-        except StorageError as fault:
+            await self.hooks.recorded(max(self._leaving[name].seq for name in names))
+        except TcError as fault:
             problem: str | None = f"JOURNAL_FAULT: {fault}"
         else:
             problem = next(filter(None, map(self.hooks.may_leave, orders)), None)

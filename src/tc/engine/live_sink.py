@@ -1,17 +1,19 @@
 """The journal of a live run as the engine's loop sees it: entries reach the file at once, the disk without blocking.
 
 A SIGKILL loses what was added in the last five milliseconds, of which the venue is asked again; a power cut nothing
-that was synced. Whoever is about to send an order waits in `synced`, and those who wait at the same time share a sync.
+that was synced. Whoever is about to send an order waits until its intent is `recorded`, and those who wait at the same
+time share a sync. What can be made again from the journal is synced behind it, where no order waits.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from tc.durable import Journal
-from tc.errors import StorageError
+from tc.engine.live_sync import SyncThread
+from tc.errors import TcBug, TcError
 
 FLUSH_S = 0.005
 _INTENTS = frozenset({"SubmitOrder", "SubmitOrderList"})
@@ -21,13 +23,13 @@ class LiveSink:
     """Takes the recorder's entries into a journal; `on_fault` is called once where the journal fails.
 
     `on_entry` sees every entry as it is added. `flush_inputs` is called after the journal is flushed, and before an
-    order that is in it can leave. What is in `also` is synced with the journal, before it.
+    order that is in it can leave. What is in `also` is synced after the journal; where it fails, the journal does.
     """
 
     def __init__(
         self,
         journal: Journal,
-        on_fault: Callable[[StorageError], None],
+        on_fault: Callable[[TcError], None],
         on_entry: Callable[[str, int, bytes], None] | None = None,
     ) -> None:
         self._journal = journal
@@ -36,21 +38,25 @@ class LiveSink:
         self._on_fault = on_fault
         self._on_entry = on_entry
         self.also: list[Callable[[], None]] = []
-        self._pool = ThreadPoolExecutor(1, "journal-sync")
+        self._thread = SyncThread(self._on_failed)
+        self._added: list[tuple[str, int, bytes]] = []  # hashed and framed when they are flushed: no order waits
         self._is_flush_due = False
-        self._syncing: asyncio.Future[int] | None = None
-        self._synced_seq = self._wanted_seq = journal.head.seq
-        self.fault: StorageError | None = None
+        self._is_busy = False  # the thread is
+        self._waiting: list[asyncio.Future[None]] = []
+        self._seq = self._wanted_seq = self._recorded_seq = journal.head.seq
+        self._also_asked = self._also_done = 0  # how often
+        self.fault: TcError | None = None
 
     def add(self, entry_type: str, ts: int, data: bytes) -> int:
-        """Add an entry and return its seq; it is in the file in a moment, and before anybody's `synced` returns."""
-        seq = self._journal.add(entry_type, ts, data)
+        """Add an entry and return its seq; it is in the file in a moment, and before anybody's `recorded` returns."""
+        self._seq += 1
+        self._added.append((entry_type, ts, data))
         self.flush_soon()
         if self._on_entry is not None:
             self._on_entry(entry_type, ts, data)
         if entry_type in _INTENTS:  # the disk works while the engine does
             self.sync_soon()
-        return seq
+        return self._seq
 
     def flush_soon(self) -> None:
         """Let what was added reach the files in a moment, with what comes meanwhile."""
@@ -58,83 +64,119 @@ class LiveSink:
             self._is_flush_due = True
             self._loop.call_later(FLUSH_S, self._flush_all)
 
-    async def synced(self, wanted: int | None = None) -> None:
-        """Return when everything up to the seq `wanted` is on disk, else everything that was added before.
+    async def recorded(self, wanted: int) -> None:
+        """Return when the journal is on disk up to the seq `wanted`.
 
         Raises:
-            StorageError: it is not, and this journal takes nothing more.
+            TcError: it is not, and this journal takes nothing more.
         """
-        wanted = self._journal.head.seq if wanted is None else wanted
-        while self._synced_seq < wanted:
-            if self.fault is not None:
-                raise self.fault
-            if self._syncing is None:
-                self.sync_soon()
-            assert self._syncing is not None, "a sync was begun"
-            await asyncio.wait([self._syncing])
+        self._thread.look()
+        while self._recorded_seq < wanted:
+            self._wanted_seq = max(self._wanted_seq, wanted)
+            await self._progress()
+
+    async def synced(self) -> None:
+        """Return when all that was added, and done to what is in `also`, is on disk; raise as `recorded` does."""
+        self.sync_all_soon()
+        wanted, asked = self._seq, self._also_asked
+        await self.recorded(wanted)
+        while self._also_done < asked:
+            await self._progress()
 
     def sync_soon(self) -> int:
         """Begin to sync what was added until now, after the sync that runs if one does; return the last seq of it."""
-        wanted = self._journal.head.seq
-        if self._syncing is not None:
-            self._wanted_seq = wanted
-        else:
-            self._flush(self._journal.flush)
-            self._syncing = self._loop.run_in_executor(self._pool, self._sync)
-            self._syncing.add_done_callback(self._on_synced)
-            self._flush(self.flush_inputs)
-        return wanted
+        self._wanted_seq = self._seq
+        self._begin()
+        return self._seq
+
+    def sync_all_soon(self) -> None:
+        """Begin to sync what was added until now, and behind it what is in `also`."""
+        self._also_asked += 1
+        self.sync_soon()
 
     def close(self) -> None:
-        """Sync a last time and end the threads; the journal stays open."""
-        self._pool.shutdown(wait=True)
+        """Sync a last time and end the thread; the journal stays open."""
+        self._thread.close()
+        self._is_busy = True  # nothing begins any more
         self._flush_all()
         if self.fault is None:
             try:
                 self._sync()
-            except StorageError as error:
+                self._sync_also(self._also_asked)
+            except TcError as error:
                 self._fail(error)
 
-    def sync_others(self) -> None:
-        """Begin to sync what is in `also`: the journal will need it in a moment. A fault shows when it does."""
-        for acknowledge in self.also:
-            self._pool.submit(acknowledge)
+    async def _progress(self) -> None:
+        self._begin()
+        if self.fault is not None:
+            raise self.fault
+        waiter = self._loop.create_future()
+        self._waiting.append(waiter)
+        await waiter
+
+    def _begin(self) -> None:
+        # One file after the other: on a journaling file system two syncs at once wait for each other. Inputs are not
+        # synced: after a power cut the last decisions may lack their causes, and the replay says so.
+        if self._is_busy or self.fault is not None:
+            return
+        if self._recorded_seq < self._wanted_seq:
+            self._flush(self._write)
+            self._is_busy = True
+            self._thread.begin(self._sync, self._on_recorded)
+            self._flush(self.flush_inputs)
+        elif self._also_done < self._also_asked:
+            self._is_busy = True
+            self._thread.begin(partial(self._sync_also, self._also_asked), self._on_also)
 
     def _sync(self) -> int:
-        # What was flushed, and nothing that came since. One file after the other: on a journaling file system two syncs
-        # at once wait for each other. Inputs are not synced: after a power cut the last decisions may lack their
-        # causes, and the replay says so.
+        return self._journal.acknowledge().seq  # what was flushed, and nothing that came since
+
+    def _sync_also(self, asked: int) -> int:
         for acknowledge in self.also:
             acknowledge()
-        return self._journal.acknowledge().seq
+        return asked
 
-    def _on_synced(self, done: asyncio.Future[int]) -> None:
-        self._syncing = None
-        error = done.exception()
-        if error is None:
-            self._synced_seq = max(self._synced_seq, done.result())
-            if self._wanted_seq > self._synced_seq:
-                self.sync_soon()
-        else:
-            self._fail(error)
+    def _on_recorded(self, seq: int) -> None:
+        self._recorded_seq = seq
+        self._go_on()
+
+    def _on_also(self, asked: int) -> None:
+        self._also_done = asked
+        self._go_on()
+
+    def _on_failed(self, error: BaseException) -> None:
+        self._fail(error)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self._is_busy = False
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():  # whoever waited may have been canceled
+                waiter.set_result(None)
+        self._begin()
+
+    def _write(self) -> None:
+        added, self._added = self._added, []
+        for entry_type, ts, data in added:
+            self._journal.add(entry_type, ts, data)
+        self._journal.flush()
 
     def _flush_all(self) -> None:
         self._is_flush_due = False
-        self._flush(self._journal.flush)
+        self._flush(self._write)
         self._flush(self.flush_inputs)
 
     def _flush(self, flush: Callable[[], None]) -> None:
         try:
             flush()
-        except StorageError as error:
+        except TcError as error:
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
-        if not isinstance(error, StorageError):
-            raise error
         if self.fault is None:
-            self.fault = error
-            self._on_fault(error)
+            self.fault = error if isinstance(error, TcError) else TcBug(f"the journal's sync: {error!r}")
+            self._on_fault(self.fault)
 
 
 def _nothing() -> None:

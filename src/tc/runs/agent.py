@@ -7,6 +7,7 @@ supervisor nor a disk that writes, and does not end before the account is flat.
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -14,17 +15,17 @@ from typing import Any
 from tc.alert.alert import AlertKind
 from tc.alert.desk import AlertDesk, log_of
 from tc.alert.sinks import sinks_of
-from tc.clock import Clock, iso_utc
+from tc.clock import Clock, iso_utc, parse_utc_ns
 from tc.durable import Entry, lock_holder, make_directory, process_start_time, write_artifact
 from tc.errors import ComponentFault, StorageError, TcError
 from tc.runs.kill_call import CallPost
 from tc.runs.kill_hands import Hands
-from tc.runs.kill_note import KillNotes, LatchClosing, holds
-from tc.runs.kill_order import AGENT, KillOrder
+from tc.runs.kill_note import LATCH_S, KillNotes, LatchClosing, holds
+from tc.runs.kill_order import AGENT, CALL_SIGNAL, KillOrder
 from tc.runs.kill_tail import JournalTail
 from tc.runs.kill_work import KillWork
 from tc.runs.run_alert import STALE, RunAlerts
-from tc.store.kill_latch import CLOSED, CONFIRMED, INCOMPLETE, TAKEN, KillLatch
+from tc.store.kill_latch import CLOSED, CONFIRMED, INCOMPLETE, TAKEN, KillLatch, LatchState
 from tc.store.run_directory import JOURNAL, encode_document
 from tc.supervise.command import run_command
 
@@ -41,6 +42,7 @@ class Agent:
     """One armed agent; `lifeline` ends when the supervisor does."""
 
     def __init__(self, order: KillOrder, lifeline: int, say: Say, clock: Clock) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {CALL_SIGNAL})  # in every thread: it is waited for in `watch`
         self._order = order
         self._run = order.run
         self._say = say
@@ -51,6 +53,7 @@ class Agent:
         self._latches = (self._latch, self._account, KillLatch.of_all())
         self._handled: set[tuple[str, int]] = set()
         self._unreadable = 0
+        self._half: dict[str, int] = {}
         self._tail = JournalTail(self._run.file(JOURNAL), self._take_entry)
         self._began_ns = clock.now_ns()
         self._alerts = RunAlerts(_desk(order, clock), str(self._run.path))
@@ -93,7 +96,7 @@ class Agent:
                 call = self._post.take() or self._call() or self._triggered()
                 if call is not None:
                     self._kill(call)
-                self._clock.sleep(POLL_S)
+                signal.sigtimedwait({CALL_SIGNAL}, POLL_S)  # whoever closes our latch calls
         finally:
             self._alerts.close()
 
@@ -161,32 +164,33 @@ class Agent:
                     return None
             closings = self._closings(latch)
             mark = (latch.name, len(closings))
-            if not closings and state.is_readable:  # it is being closed, and its history says in a moment how
-                self._unreadable += 1
-                if self._unreadable < UNREADABLE_MAX:
-                    return None
-                self._handled.add((latch.name, 1))
-            if mark not in self._handled:
-                self._handled.add(mark)
-                facts = closings[-1] if closings else {}
-                return {"by": state.by or BY, "reason": state.reason, **facts}
+            if mark in self._handled or self._is_half_closed(state, closings):
+                continue
+            self._handled.add(mark)
+            return {"by": state.by or BY, "reason": state.reason, **(closings[-1].payload() if closings else {})}
         self._unreadable = 0
         return None
 
-    def _closings(self, latch: KillLatch) -> list[dict[str, Any]]:
+    def _is_half_closed(self, state: LatchState, closings: list[Entry]) -> bool:
+        """Return whether its history lacks still what is to be killed; a history that hangs is not waited for."""
+        if not state.is_readable:
+            return False
+        since_ns = parse_utc_ns(state.since)
+        if since_ns < self._began_ns or (closings and closings[-1].ts >= since_ns):
+            return False
+        now_ns = self._clock.monotonic_ns()
+        return now_ns - self._half.setdefault(state.since, now_ns) < LATCH_S * 1e9
+
+    def _closings(self, latch: KillLatch) -> list[Entry]:
         try:
-            return [entry.payload() for entry in latch.history() if entry.type == CLOSED]
+            return [entry for entry in latch.history() if entry.type == CLOSED]
         except StorageError:
             return []
 
     def _kill(self, call: dict[str, Any]) -> None:
         by, reason = str(call["by"]), str(call["reason"])
-        self._tell("taken", {"by": by, "reason": reason})
-        self._post.tell("taken", {})
         notes = KillNotes(self._latch, self._clock)
         self._notes.append(notes)
-        notes.add(TAKEN, {"who": BY, "pid": os.getpid(), "account": self._account.name})
-        is_latched = self._latch_all(by, reason)
 
         def tell(stage: str, facts: dict[str, Any]) -> None:
             if stage == "confirmed":
@@ -200,6 +204,12 @@ class Agent:
             self._order, self._clock, tell, include_foreign=bool(call.get("include_foreign")), gives_up_s=None,
             tail=self._tail,
         )  # fmt: skip
+        is_latched = self._close(self._latch, by, reason)
+        work.ask()  # the account stays locked while its node ends: nobody trades there before its latch is closed, too
+        self._tell("taken", {"by": by, "reason": reason})
+        self._post.tell("taken", {})
+        notes.add(TAKEN, {"who": BY, "pid": os.getpid(), "account": self._account.name})
+        is_latched = self._close(self._account, by, reason) and is_latched
         try:
             found = work.carry_out()
         except ComponentFault as fault:  # the run ended with its venue, and there is nothing left to try
@@ -218,20 +228,17 @@ class Agent:
         self._say({"event": "kill", "stage": stage, **facts})
         self._alerts.take_kill(stage, facts)
 
-    def _latch_all(self, by: str, reason: str) -> bool:
-        """Close the run's latch and its account's, where they are not; what cannot be closed now is tried on."""
-        is_latched = True
-        for latch in (self._latch, self._account):
-            if holds(latch):
-                continue
-            closing = self._closing(latch, by, reason)
-            problem = closing.problem()
-            if problem is not None:
-                is_latched = False
-                self._say({"event": "not_latched", "latch": latch.name, "reason": problem})
-                what = f"NOT LATCHED: {problem}; it is tried again until it is"
-                self._alerts.raise_alert(AlertKind.not_latched, what, key=latch.name)
-        return is_latched
+    def _close(self, latch: KillLatch, by: str, reason: str) -> bool:
+        """Close a latch that is not closed, and return whether it is now; what cannot be closed now is tried on."""
+        if holds(latch):
+            return True
+        problem = self._closing(latch, by, reason).problem()
+        if problem is None:
+            return True
+        self._say({"event": "not_latched", "latch": latch.name, "reason": problem})
+        what = f"NOT LATCHED: {problem}; it is tried again until it is"
+        self._alerts.raise_alert(AlertKind.not_latched, what, key=latch.name)
+        return False
 
     def _closing(self, latch: KillLatch, by: str, reason: str) -> LatchClosing:
         known = self._closings_due.get(latch.name)

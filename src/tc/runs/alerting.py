@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,9 +40,8 @@ def open_desk(
     return AlertDesk(roots.alerts, sinks, run_id=run_id, clock=clock)
 
 
-def open_desk_for_kill(spec: RunSpec, roots: Roots, run_id: str, clock: Clock = SYSTEM_CLOCK) -> AlertDesk:
-    """Return the desk of a run for whoever kills it; of its sinks those that have a target here, for no kill waits."""
-    names = (spec.safety.alerts if spec.safety is not None else None) or ()
+def open_desk_for_kill(names: Sequence[str], roots: Roots, run_id: str, clock: Clock = SYSTEM_CLOCK) -> AlertDesk:
+    """Return the desk of a run for whoever kills it; of the sinks those that have a target here."""
     known = [name for name in names if _has_target(name)]
     sinks = sinks_of(known, os.environ, log_of(roots.alerts, run_id), run=run_command)
     return AlertDesk(roots.alerts, sinks, run_id=run_id, clock=clock)

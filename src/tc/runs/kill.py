@@ -5,32 +5,21 @@ The latch comes first, but a kill never waits for a disk: where it cannot be wri
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from tc.alert.alert import AlertKind
-from tc.clock import SYSTEM_CLOCK, Clock, parse_utc_ns
+from tc.clock import SYSTEM_CLOCK, Clock
 from tc.durable import is_process_alive
 from tc.errors import ComponentFault, InputError, StorageError, TcError
-from tc.model.endpoint import ApiKeys, LoopbackEndpoint
-from tc.model.run_spec import RunSpec
-from tc.runs.alerting import open_desk_for_kill
-from tc.runs.credentials import resolve_keys
 from tc.runs.kill_call import call_agent
 from tc.runs.kill_note import KillNotes, LatchClosingApart, holds, unless_closed
-from tc.runs.kill_order import AGENT, KillOrder
+from tc.runs.kill_order import AGENT, CALL_SIGNAL
 from tc.runs.kill_work import Killed, KillWork
-from tc.runs.paper import VENUE
-from tc.runs.paper_recovery import trace_of
-from tc.runs.paper_venue import OwnVenue
-from tc.runs.run_alert import RunAlerts
-from tc.runs.spec_file import read_spec_file, spec_folder
 from tc.store.kill_latch import CLOSED, CONFIRMED, INCOMPLETE, TAKEN, KillLatch, require_words
 from tc.store.roots import Roots
-from tc.store.run_directory import RUN_SPEC, RunDirectory
+from tc.store.run_directory import RunDirectory, trace_of
 from tc.store.run_store import RunStore
-from tc.supervise.process import end_process
-from tc.venue.loopback import resolve_loopback
+from tc.supervise.process import end_process, signal_process
 
 TAKEN_S = 2.0
 """How long the agent may take to begin before it is ended, and its work done here."""
@@ -99,7 +88,7 @@ def kill_all(roots: Roots, *, by: str, reason: str, clock: Clock = SYSTEM_CLOCK)
 def _by_agent(run: RunDirectory, latch: KillLatch, seen: int, clock: Clock) -> Killed | None:
     """Return what the armed agent did; None where there is none, or it does not begin, or is gone in between."""
     agent = trace_of(run, AGENT)
-    if not agent or not is_process_alive(agent["pid"], agent["start_time"]):
+    if not agent or not signal_process(agent["pid"], agent["start_time"], CALL_SIGNAL):
         return None
     began_ns, is_taken = clock.monotonic_ns(), False
     while True:
@@ -136,14 +125,15 @@ def _by_ourselves(
     run: RunDirectory, by: str, reason: str, clock: Clock, problem: str | None, *, include_foreign: bool
 ) -> Killed:
     """Do the agent's work; `problem` says why the run's latch is not closed, where it is not."""
-    metadata = run.metadata()
-    _, spec = read_spec_file(run.file(RUN_SPEC))
-    endpoint, keys = way_to_venue(run, spec, spec_folder(metadata))
-    order = KillOrder.of(run, spec, endpoint, keys, parse_utc_ns(metadata["created"]) // 1_000_000)
+    from tc.runs.alerting import open_desk_for_kill
+    from tc.runs.kill_way import order_of  # only here: a spec takes longer to import than a latch to close
+    from tc.runs.run_alert import RunAlerts
+
+    order = order_of(run)
     account = KillLatch.of_account(order.endpoint.http, order.api_key)
     other = LatchClosingApart(account, by, reason, clock, run_id=run.run_id).problem()
     problem = (other and unless_closed(account, other)) or problem
-    alerts = RunAlerts(open_desk_for_kill(spec, run.roots, run.run_id, clock), str(run.path))
+    alerts = RunAlerts(open_desk_for_kill(order.alerts, run.roots, run.run_id, clock), str(run.path))
     alerts.take_kill("taken", {"by": by, "reason": reason})
     if problem is not None:
         alerts.raise_alert(AlertKind.not_latched, f"NOT LATCHED: {problem}; it is tried again until it is")
@@ -155,6 +145,7 @@ def _by_ourselves(
             alerts.take_kill(stage, facts)
 
     work = KillWork(order, clock, tell, include_foreign=include_foreign)
+    work.ask()
     try:
         found = work.carry_out()
         found.is_latched = problem is None or (holds(account) and holds(KillLatch.of_run(run.roots, run.run_id)))
@@ -167,24 +158,6 @@ def _by_ourselves(
     finally:
         notes.close()
         alerts.close()
-
-
-def way_to_venue(run: RunDirectory, spec: RunSpec, base: Path) -> tuple[LoopbackEndpoint, ApiKeys]:
-    """Return where a run's venue listens and the keys of its account, from what the run left of them.
-
-    Raises:
-        InputError: neither is known any more: the run never started, or is over.
-    """
-    if spec.venue.endpoint is not None:
-        assert spec.venue.credentials is not None, "the spec was read"
-        return resolve_loopback(spec.venue.endpoint), resolve_keys(spec.venue.credentials, base)
-    trace = trace_of(run, VENUE)
-    venue = OwnVenue(spec, run.roots, run.run_id)
-    if not trace or not venue.key_file.exists():
-        raise InputError(
-            f"run {run.run_id} is latched, and has no venue of its own any more, so nothing of it can be held anywhere"
-        )
-    return resolve_loopback(str(trace["http"])), venue.keys()
 
 
 def _closings(latch: KillLatch) -> int:

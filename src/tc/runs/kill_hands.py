@@ -13,9 +13,9 @@ from tc.clock import Clock
 from tc.errors import ComponentFault, TcError
 from tc.risk.kill_machine import PREFIX, Books, Cancel, Close, WorkingOrder
 from tc.runs.kill_order import KillOrder
-from tc.venue.client import RECEIVE_WINDOW_MS, VenueClient, VenueRefused
+from tc.venue.client import BATCH_MAX, RECEIVE_WINDOW_MS, VenueClient, VenueRefused
 
-HANDS = 8
+HANDS = 12
 ANSWER_S = 5.0
 POLL_S = 0.05
 _OVER = frozenset({"FILLED", "CANCELED", "EXPIRED", "REJECTED", "EXPIRED_IN_MATCH"})
@@ -68,7 +68,11 @@ class Hands:
         ]
         if any(order.is_own for order in working):
             return Books(net, {}, working)  # the cancels come first, and change what is held
-        own = self._together([partial(self._own, symbol, mine) for symbol in net])
+        since_ms = self._order.since_ms
+        asked = [lambda symbol=symbol: self._client().orders(symbol, since_ms) for symbol in net]
+        asked += [lambda symbol=symbol: self._client().trades(symbol, since_ms) for symbol in net]
+        answers = self._together(asked)
+        own = [_own(made, fills, mine) for made, fills in zip(answers[: len(net)], answers[len(net) :], strict=True)]
         return Books(net, dict(zip(net, own, strict=True)), working)
 
     def cancel(self, steps: Sequence[Cancel], canceled: list[str]) -> None:
@@ -77,7 +81,18 @@ class Hands:
         Raises:
             TcError: one could not be canceled; the others were tried all the same.
         """
-        self._each([partial(self._cancel, step.order) for step in steps], canceled)
+        alone = [step.order for step in steps if step.order.is_algo]
+        plain: dict[str, list[str]] = {}
+        for step in steps:
+            if not step.order.is_algo:
+                plain.setdefault(step.order.symbol, []).append(step.order.client_order_id)
+        tasks = [partial(self._cancel, order) for order in alone]
+        tasks += [
+            partial(self._cancel_together, symbol, names[first : first + BATCH_MAX])
+            for symbol, names in plain.items()
+            for first in range(0, len(names), BATCH_MAX)
+        ]
+        self._each(tasks, canceled)
 
     def reduce(self, steps: Sequence[Close], closed: list[str]) -> None:
         """Send one order for each symbol and return when all are over; `closed` gets what was closed, in words.
@@ -87,11 +102,17 @@ class Hands:
         """
         self._each([partial(self._close, step) for step in steps], closed)
 
-    def _cancel(self, order: WorkingOrder) -> str:
+    def _cancel(self, order: WorkingOrder) -> list[str]:
         self._client().cancel(order.symbol, order.client_order_id, is_algo=order.is_algo)
-        return order.client_order_id
+        return [order.client_order_id]
 
-    def _close(self, step: Close) -> str:
+    def _cancel_together(self, symbol: str, names: list[str]) -> list[str]:
+        working = self._client().cancel_together(symbol, names)
+        if working:
+            raise ComponentFault(f"the venue did not cancel {', '.join(working)}")
+        return names
+
+    def _close(self, step: Close) -> list[str]:
         client = self._client()
         self._settle_doubt(client, step.symbol)
         self._number += 1
@@ -99,14 +120,15 @@ class Hands:
         name = f"{PREFIX}{now_ns // 1_000_000}-{self._number}-{step.symbol}"[:36]
         self._doubtful[step.symbol] = (name, self._clock.monotonic_ns())
         try:
-            client.close_position(step.symbol, step.side, format(step.quantity, "f"), name)
+            status = client.close_position(step.symbol, step.side, format(step.quantity, "f"), name).get("status")
         except VenueRefused as refused:
             if refused.code is not None and refused.status < 500:
                 del self._doubtful[step.symbol]
             raise
-        self._until_over(client, step.symbol, name)
+        if status not in _OVER:
+            self._until_over(client, step.symbol, name)
         del self._doubtful[step.symbol]
-        return f"{step.side} {format(step.quantity, 'f')} {step.symbol}"
+        return [f"{step.side} {format(step.quantity, 'f')} {step.symbol}"]
 
     def _settle_doubt(self, client: VenueClient, symbol: str) -> None:
         # An order that nobody answered may have arrived, or may yet: no second one beside it.
@@ -130,17 +152,6 @@ class Hands:
                 raise ComponentFault(f"order {name} works still")  # canceled at the next look
             self._clock.sleep(POLL_S)
 
-    def _own(self, symbol: str, mine: set[str]) -> Decimal:
-        """Return what of a net position the run's own orders, and those of this kill, have made."""
-        client, since_ms = self._client(), self._order.since_ms
-        names = {int(row["orderId"]): str(row["clientOrderId"]) for row in client.orders(symbol, since_ms)}
-        own = Decimal(0)
-        for fill in client.trades(symbol, since_ms):
-            name = names.get(int(fill["orderId"]), "")
-            if name in mine or name.startswith(PREFIX):
-                own += Decimal(fill["qty"]) * (1 if fill["side"] == "BUY" else -1)
-        return own
-
     def _client(self) -> VenueClient:
         client: VenueClient | None = getattr(self._mine, "client", None)
         if client is None:
@@ -152,12 +163,23 @@ class Hands:
     def _together(self, questions: Iterable[Callable[[], Any]]) -> list[Any]:
         return [each.result() for each in [self._pool.submit(question) for question in questions]]
 
-    def _each(self, tasks: Iterable[Callable[[], str]], done: list[str]) -> None:
+    def _each(self, tasks: Iterable[Callable[[], list[str]]], done: list[str]) -> None:
         faults = []
         for each in [self._pool.submit(task) for task in tasks]:
             try:
-                done.append(each.result())
+                done += each.result()
             except TcError as fault:
                 faults.append(fault)
         if faults:
             raise faults[0]
+
+
+def _own(orders: list[dict[str, Any]], fills: list[dict[str, Any]], mine: set[str]) -> Decimal:
+    """Return what of a net position the run's own orders, and those of this kill, have made."""
+    names = {int(row["orderId"]): str(row["clientOrderId"]) for row in orders}
+    own = Decimal(0)
+    for fill in fills:
+        name = names.get(int(fill["orderId"]), "")
+        if name in mine or name.startswith(PREFIX):
+            own += Decimal(fill["qty"]) * (1 if fill["side"] == "BUY" else -1)
+    return own

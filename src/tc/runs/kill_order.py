@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 AGENT = "agent.json"
 """Beside a running node: the process of its armed kill agent."""
+CALL_SIGNAL = signal.SIGURG
+"""Wakes an agent whose latch was closed; who does not wait for it does not notice."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tc.clock import Clock
-from tc.durable import lock_holder, read_entries
+from tc.durable import LockHolder, lock_holder, read_entries
 from tc.errors import ComponentFault, TcError
 from tc.risk.kill_machine import Cancel, Close, Flat, next_steps
 from tc.runs.kill_hands import Hands
@@ -75,7 +75,19 @@ class KillWork:
         self._began_ns = clock.monotonic_ns()
         self._told_ns: int | None = None
         self._fenced: set[tuple[int, int]] = set()
+        self._asked: LockHolder | None = None
+        self._asked_ns: int | None = None
+        self._closings = 0
         self.found = Killed(order.run_id)
+
+    def ask(self) -> None:
+        """Ask the node to end flat, once; it does so while whoever calls this does something else."""
+        self._tail.read()
+        self._closings = self._tail.counts["KillLatchClosed"]
+        self._asked = lock_holder(self._run.lock_path)
+        self._asked_ns = self._clock.monotonic_ns()
+        if self._asked is not None:
+            signal_process(self._asked.pid, self._asked.start_time, KILL_SIGNAL)
 
     def carry_out(self) -> Killed:
         """Ask, fence where nobody answers, flatten, confirm.
@@ -84,7 +96,8 @@ class KillWork:
             ComponentFault: KILL_INCOMPLETE: it is not confirmed flat in `gives_up_s`.
         """
         found, hands = self.found, Hands(self._order, self._clock)
-        self._tail.read()
+        if self._asked_ns is None:
+            self.ask()
         try:
             if not (self._is_heard() and self._ended_flat(hands)):
                 found.path = "agent"
@@ -96,28 +109,26 @@ class KillWork:
         return found
 
     def _is_heard(self) -> bool:
-        """Ask the node to end flat; return whether it closed its latch in time, or is over already."""
-        holder = lock_holder(self._run.lock_path)
-        if holder is None:
+        """Return whether the node that was asked closed its latch in time, or is over already."""
+        if self._asked is None or self._asked_ns is None:
             return self._run.is_sealed
-        before = self._tail.counts["KillLatchClosed"]
-        signal_process(holder.pid, holder.start_time, KILL_SIGNAL)
-        deadline_ns = self._clock.monotonic_ns() + int(ANSWER_S * 1e9)
+        deadline_ns = self._asked_ns + int(ANSWER_S * 1e9)
         while self._clock.monotonic_ns() < deadline_ns:
             self._tail.read()
-            if self._tail.counts["KillLatchClosed"] > before:
+            if self._tail.counts["KillLatchClosed"] > self._closings:
                 self._stage("delivered")
                 return True
             if self._run.is_sealed:
                 return True
             self._clock.sleep(POLL_S)
-        return before > 0  # it was told before, and is ending
+        return self._closings > 0  # it was told before, and is ending
 
     def _ended_flat(self, hands: Hands) -> bool:
         """Watch the venue while the node makes it flat; return whether it did in time."""
         deadline_ns = self._clock.monotonic_ns() + int(NODE_S * 1e9)
         flat_ns: int | None = None
         while not self._run.is_sealed:
+            self._clock.sleep(PAUSE_S)  # first, too: a look costs the venue time that the node's own orders need
             now_ns = self._clock.monotonic_ns()
             try:
                 self._tail.read()
@@ -130,11 +141,12 @@ class KillWork:
                 pass
             if flat_ns is not None and now_ns - flat_ns > SETTLED_S * 1e9:
                 break
-            if flat_ns is None and now_ns > deadline_ns:
-                return False
+            if flat_ns is None:
+                self._complain("its node has not ended flat yet")
+                if now_ns > deadline_ns:
+                    return False
             if lock_holder(self._run.lock_path) is None and not self._run.is_sealed:
                 return False
-            self._clock.sleep(PAUSE_S)
         if self._run.is_sealed and self._order.is_own_venue:
             self._confirm_by_evidence()  # its venue ended with it
         else:
@@ -213,20 +225,22 @@ class KillWork:
                     return
                 pause_s = PAUSE_S_MAX
             if flat_ns is None:
-                self._complain(began_ns, problem)
+                self._complain(problem, began_ns)
             self._clock.sleep(pause_s)
 
-    def _complain(self, began_ns: int, problem: str) -> None:
+    def _complain(self, problem: str, flattening_since_ns: int | None = None) -> None:
         now_ns = self._clock.monotonic_ns()
         text = (
             f"KILL_INCOMPLETE: run {self._run.run_id} is latched, but its account is not confirmed flat: {problem}; "
             f"look at the venue and give `tc kill activate {self._run.run_id}` again"
         )
-        is_due = now_ns - self._told_ns > REPEAT_S * 1e9 if self._told_ns else now_ns - began_ns > INCOMPLETE_S * 1e9
-        if is_due:
+        since_ns, after_s = (self._told_ns, REPEAT_S) if self._told_ns else (self._began_ns, INCOMPLETE_S)
+        if now_ns - since_ns > after_s * 1e9:
             self._told_ns = now_ns
             self._tell("incomplete", {"reason": text})
-        if self._gives_up_s is not None and now_ns - began_ns > self._gives_up_s * 1e9:
+        if self._gives_up_s is None or flattening_since_ns is None:
+            return
+        if now_ns - flattening_since_ns > self._gives_up_s * 1e9:
             raise ComponentFault(text)
 
     def _require_own_known(self) -> None:

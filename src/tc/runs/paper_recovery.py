@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import signal
-from typing import Any
 
 from tc.clock import SYSTEM_CLOCK, Clock
 from tc.durable import is_process_alive, lock_holder, read_entries
-from tc.errors import BusyError, ComponentFault, InputError, StorageError
+from tc.errors import BusyError, ComponentFault, InputError
 from tc.runs.paper import SUPERVISOR, VENUE, PaperEnd, PaperRequest, Watcher, run_paper
 from tc.runs.paper_venue import remove_venue
 from tc.runs.spec_file import spec_folder
 from tc.store.roots import Roots
-from tc.store.run_directory import JOURNAL, RUN_SPEC, RunDirectory, decode_document
+from tc.store.run_directory import JOURNAL, RUN_SPEC, RunDirectory, trace_of
 from tc.store.run_store import RunStore
 from tc.supervise.process import end_process, signal_process
 
@@ -85,15 +84,6 @@ def stop_run(roots: Roots, run_id: str, timeout_s: float, clock: Clock = SYSTEM_
         end_process(venue["pid"], venue["start_time"], VENUE_STOP_S)
         remove_venue(roots, run_id)
     return run
-
-
-def trace_of(run: RunDirectory, name: str) -> dict[str, Any]:
-    """Return what the supervisor left in the run's scratch folder; nothing where it is not there or torn."""
-    path = run.scratch / name
-    try:
-        return decode_document(path.read_bytes(), path)
-    except (FileNotFoundError, StorageError):
-        return {}
 
 
 def _starts(run: RunDirectory) -> int:

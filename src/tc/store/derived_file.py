@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tc.clock import SYSTEM_CLOCK, Clock
-from tc.durable import FileLock, Head, read_artifact, write_artifact
+from tc.durable import FileLock, Head, read_artifact, sync_file, write_artifact
 from tc.errors import NotFound
 from tc.store.derived import Statement
 from tc.store.ledger_directory import LedgerDirectory
@@ -91,10 +91,10 @@ def _is_given_up(remembered: Head, stored: Stored) -> bool:
 
 def _await_writer(directory: LedgerDirectory, clock: Clock) -> None:
     # The last entry may have been read before its writer synced it. A power cut would take it, and files that remember
-    # it would refuse the ledger. Writers sync before they let go of the lock.
+    # it would refuse the ledger. Writers sync before they let go of the lock, but those of live runs, who defer it.
     purpose = f"rebuild after {directory.account}'s writer"[:160]
     with FileLock(directory.lock, purpose=purpose, timeout_s=_TIMEOUT_S, clock=clock):
-        pass
+        sync_file(directory.journal)
 
 
 def _differs(directory: LedgerDirectory, name: str, data: bytes) -> bool:

@@ -190,6 +190,14 @@ class PositionLedger(LedgerSession):
             record, self._ts(intent.ts), lambda state: self._within_limits(state, intent, record), is_first=is_first
         )
 
+    def reserve_again(self, intent: Intent) -> Outcome:
+        """Reserve what an order that has left already may come to, whatever the limits say: a power cut took it here.
+
+        An order that the ledger knows is refused, also where its reservation has ended.
+        """
+        record = reserved(intent)
+        return self._execute(record, self._ts(intent.ts), lambda _state: record, is_first=True)
+
     def change(self, intent: Intent, *, quantity_before: Decimal = ZERO) -> Outcome:
         """Reserve anew what the modified order `intent.replaces` may come to; refused, the old reservation stays.
 
@@ -307,8 +315,8 @@ class PositionLedger(LedgerSession):
     def defer(self) -> None:
         """Let commands on disk return before their entry is synced: whoever acts on one calls `acknowledge` first.
 
-        So an order path waits once, for the ledger and its own journal together. A fill that a power cut takes is
-        offered again by its venue.
+        Not so who can make it anew: an order waits for its own journal alone, from which it is reserved again, and a
+        fill that a power cut takes is offered again by its venue.
         """
         if isinstance(self._storage, FileStorage):
             self._storage.defer()

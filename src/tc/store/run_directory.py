@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from tc.durable import host, lock_holder, read_artifact
-from tc.errors import ArtifactCorrupt, NotFound
+from tc.errors import ArtifactCorrupt, NotFound, StorageError
 from tc.store.roots import Roots
 
 RUN_SPEC = "run_spec.yaml"
 METADATA = "metadata.json"
 JOURNAL = "journal.jsonl"
 INPUTS = "inputs.jsonl"
+VENUE_ORDERS = "venue_orders.jsonl"
 METRICS = "metrics.json"
 REPORT_MARKDOWN = "report.md"
 REPORT_HTML = "report.html"
@@ -112,3 +113,12 @@ class RunDirectory:
         if self.is_foreign(metadata):
             return "unknown"
         return recorded if lock_holder(self.lock_path) is not None else "interrupted"
+
+
+def trace_of(run: RunDirectory, name: str) -> dict[str, Any]:
+    """Return what the supervisor left in the run's scratch folder; nothing where it is not there or torn."""
+    path = run.scratch / name
+    try:
+        return decode_document(path.read_bytes(), path)
+    except (FileNotFoundError, StorageError):
+        return {}

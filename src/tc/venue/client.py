@@ -11,6 +11,7 @@ import hmac
 import http.client
 import json
 import socket
+from collections.abc import Sequence
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -25,7 +26,9 @@ ATTEMPTS_MAX = 4
 PAUSE_S = 0.25
 PAUSE_S_MAX = 5.0
 PAGE = 1_000
+BATCH_MAX = 10
 _BAD_TIMESTAMP = -1021
+_GONE = frozenset({-2011, -2013})  # canceled already, or filled
 _WAITING = frozenset({418, 429, 500, 502, 503, 504})
 _FIRST_REDIRECT, _FIRST_ERROR = 300, 400
 
@@ -124,8 +127,18 @@ class VenueClient:
             else:
                 self.tell("DELETE", "/fapi/v1/order", symbol=symbol, origClientOrderId=client_order_id)
         except VenueRefused as refused:
-            if refused.code not in (-2011, -2013):
+            if refused.code not in _GONE:
                 raise
+
+    def cancel_together(self, symbol: str, client_order_ids: Sequence[str]) -> list[str]:
+        """Cancel up to `BATCH_MAX` orders of a symbol, and return which of them work still, with the venue's reason."""
+        names = json.dumps(list(client_order_ids), separators=(",", ":"))
+        answers = self.tell("DELETE", "/fapi/v1/batchOrders", symbol=symbol, origClientOrderIdList=names)
+        return [
+            f"{name}: {answer.get('msg')}"
+            for name, answer in zip(client_order_ids, answers, strict=True)
+            if "msg" in answer and answer.get("code") not in _GONE
+        ]
 
     def close_position(self, symbol: str, side: str, quantity: str, client_order_id: str) -> dict[str, Any]:
         """Send one market order that can only reduce."""

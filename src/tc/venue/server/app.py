@@ -67,6 +67,8 @@ class Door:
                 return response
         body = (await request.read()).decode(errors="replace") if request.can_read_body else ""
         response = self._respond(request, body)
+        if faults.latency_ms.get("answer"):
+            await asyncio.sleep(faults.latency_ms["answer"] / 1_000)
         fault = faults.request(request.method, request.path, after=True)
         if fault is not None:
             return await _fail(request, fault) or response

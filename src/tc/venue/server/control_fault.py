@@ -12,6 +12,7 @@ from tc.venue.server.fault import HANG_S_MAX, HttpFault, MessageFault, RejectFau
 
 _SOCKETS = ("all", "market", "user")
 _TARGETS = ("http", "market", "user")
+_WAYS = (*_TARGETS, "answer")
 _LOSSES = ("cut", "hang", "503", "502html")
 Fault = Callable[[Site, Wishes], Awaitable[dict[str, Any]]]
 
@@ -40,7 +41,7 @@ async def _stall(site: Site, wishes: Wishes) -> dict[str, Any]:
 
 
 async def _latency(site: Site, wishes: Wishes) -> dict[str, Any]:
-    target, milliseconds = wishes.choice("target", _TARGETS), wishes.count("milliseconds", least=0)
+    target, milliseconds = wishes.choice("target", _WAYS), wishes.count("milliseconds", least=0)
     wishes.done()
     site.faults.latency_ms[target] = milliseconds
     return {"latency_ms": dict(site.faults.latency_ms)}
@@ -65,9 +66,9 @@ def _message(kind: str) -> Fault:
 
 async def _reject(site: Site, wishes: Wishes) -> dict[str, Any]:
     code, text = wishes.code("code", -2019), wishes.text("message", "Margin is insufficient.")
-    count = wishes.count("count", 1)
+    count, reduce_only = wishes.count("count", 1), wishes.flag("reduce_only", default=False)
     wishes.done()
-    site.faults.rejects.append(RejectFault(count, Refusal(code, text)))
+    site.faults.rejects.append(RejectFault(count, Refusal(code, text), reduce_only))
     return {"count": count}
 
 

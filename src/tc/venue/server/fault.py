@@ -59,15 +59,19 @@ class HttpFault:
 
 @dataclass(slots=True)
 class RejectFault:
-    """The next `left` new orders are refused with this."""
+    """The next `left` new orders are refused with this; with `reduce_only` none but plain ones that can only reduce."""
 
     left: int
     refusal: Refusal
+    reduce_only: bool = False
 
 
 @dataclass(slots=True)
 class FaultBook:
-    """Everything that is armed. `stalled` and `refused` hold targets: http, market, user."""
+    """Everything that is armed. `stalled` and `refused` hold targets: http, market, user.
+
+    `latency_ms` is one way: `http` delays requests, `answer` their answers.
+    """
 
     messages: list[MessageFault] = field(default_factory=list)
     requests: list[HttpFault] = field(default_factory=list)
@@ -113,14 +117,14 @@ class FaultBook:
             self.requests = [armed for armed in self.requests if armed.left > 0]
         return fault
 
-    def reject(self) -> Refusal | None:
+    def reject(self, *, reduce_only: bool) -> Refusal | None:
         """Return what the next new order is refused with."""
-        if not self.rejects:
+        fault = next((armed for armed in self.rejects if reduce_only or not armed.reduce_only), None)
+        if fault is None:
             return None
-        fault = self.rejects[0]
         fault.left -= 1
         if fault.left <= 0:
-            self.rejects.pop(0)
+            self.rejects.remove(fault)
         return fault.refusal
 
     def summary(self) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def find_order(account: Account, parameters: Parameters) -> Order | None:
 
 
 def _submit(call: Call) -> Any:
-    rejected = call.site.faults.reject()
+    rejected = call.site.faults.reject(reduce_only=call.parameters.flag("reduceOnly"))
     if rejected is not None:
         return rejected
     request = read_order(call.parameters, f"auto-{call.state.last_order_id + 1}")
@@ -138,7 +138,7 @@ def _countdown(call: Call) -> Any:
 
 
 def _place_algo(call: Call) -> Any:
-    rejected = call.site.faults.reject()
+    rejected = call.site.faults.reject(reduce_only=False)
     if rejected is not None:
         return rejected
     parameters = call.parameters
