@@ -258,3 +258,17 @@ def test_what_an_operator_did_is_replayed_with_the_run(tmp_path: Path) -> None:
     counts = paper.counts()
     assert (counts["OperatorCommand"], counts["ModeChanged"]) == (5, 2)
     assert paper.verified().is_equal
+
+
+def test_a_stand_down_outlives_the_node_that_was_told(told: Told) -> None:
+    """SIGKILL of a node that was stood down: the next one is so from its start, until a named person resumes it."""
+    told.tells("standdown")
+    (told.paper.run.roots.artifacts.parent / "script").write_text("")
+    os.kill(told.paper.run.metadata()["pid"], signal.SIGKILL)
+    until(lambda: len(told.entries("NodeStarted")) == 2, "the node was not started again", 60)
+
+    told.is_denied("add", "STOOD_DOWN")
+    assert len(told.entries("StoodDown")) == 1
+    assert "drill" in str(ask_node(told.paper.run, OperatorRequest(verb="status"))["standing"]["account"])
+    told.tells("resume")
+    told.do("add", comes_to="OrderFilled")

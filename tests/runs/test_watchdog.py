@@ -68,6 +68,8 @@ def test_a_blocked_loop_is_noticed_within_a_second_with_its_stack(tmp_path: Path
     assert function in said[2]
     assert "loop works again" in words
     assert paper.counts()["NodeStarted"] == 1
+    assert paper.run.file("stalls/stall-1.txt").read_text() == text  # sealed with the run
+    assert "stalls/stall-1.txt" in paper.run.file("manifest.json").read_text()
 
 
 def test_a_loop_that_is_blocked_for_long_is_a_dead_node_and_its_run_goes_on(tmp_path: Path) -> None:

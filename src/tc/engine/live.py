@@ -29,7 +29,7 @@ from tc.engine.live_fault import contain
 from tc.engine.live_guard import LiveGuard
 from tc.engine.live_http import LoopbackHttp
 from tc.engine.live_look import ON_DEMAND, Looker, traded_in
-from tc.engine.live_restore import adopt_kill_orders, doubtful_orders, restore_cache
+from tc.engine.live_restore import adopt_kill_orders, doubtful_orders, restore_cache, restore_standing
 from tc.engine.live_setting import End, LiveControls, LiveOutcome, LiveSetting
 from tc.engine.live_sink import LiveSink
 from tc.engine.live_state import StateKeeper, has_state
@@ -126,7 +126,7 @@ class LiveRun:
         )  # fmt: skip
         for instrument in spec.instruments:
             kernel.cache.add_instrument(build_instrument(instrument))
-        fills = []
+        fills, earlier = [], list[Entry]()
         if setting.attempt > 1:
             earlier = list(self._controls.earlier())
             for entry in earlier:
@@ -150,6 +150,7 @@ class LiveRun:
         if not self._fold.venue:
             self._describe()
         self._attach(fills)
+        restore_standing(self._gate.standing, earlier)
 
     def _describe(self) -> None:
         wallet = [f"{amount} {currency}" for currency, amount in self._opening["wallet"].items()]
@@ -377,6 +378,7 @@ class LiveRun:
 
     def _on_storage_fault(self, fault: TcError) -> None:
         self._gate.standing.stand_down(f"JOURNAL_FAULT: {fault}")
+        self._controls.on_storage_fault(str(fault))
 
     def _begin_sync(self) -> int:
         self._recorder.drain()

@@ -53,7 +53,8 @@ class LiveControls:
     `look` asks the venue for its books at a moment, with income or without, and for fills in the named instruments,
     blocking. `open_ledgers` opens those of the account under the gate's rules, given the wallet. `earlier` reads the
     journal's entries of earlier starts, `save_state` writes what strategies want kept, `on_look` is given what a look
-    on demand found, `on_status` once a second what holds. `beat` writes a sign of life by its slot.
+    on demand found, `on_status` once a second what holds. `beat` writes a sign of life by its slot;
+    `on_storage_fault` is told why the journal takes no more, when it cannot say so itself.
     """
 
     on_progress: Callable[[Progress], None]
@@ -67,6 +68,7 @@ class LiveControls:
     save_state: Callable[[bytes], None]
     on_look: Callable[[dict[str, Any]], None]
     on_status: Callable[[dict[str, Any]], None]
+    on_storage_fault: Callable[[str], None]
     beat: Callable[[int, int], None]
     attribution: dict[str, Any]
     clock: Clock = SYSTEM_CLOCK

@@ -12,6 +12,8 @@ from tc.model.value import bar_seconds
 
 HEARTBEAT = "heartbeat"
 STACKS = "stacks.txt"
+STALL_FILES = "stall-*.txt"
+"""One a stall, with the stacks as they were then."""
 STACK_SIGNAL = signal.SIGRTMIN + 5
 """Makes the node write the stacks of its threads, even while Python code or C code keeps its loop."""
 STALE_S = 10.0

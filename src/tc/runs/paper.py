@@ -175,7 +175,7 @@ class Supervisor:
             if order.is_closing:
                 raise self._not_sealed(order, is_disk=is_disk)
             attempt += 1
-            is_killed = is_latched(self._request.roots, self._run_id)
+            is_killed = self._is_killed()
             if is_killed:
                 self._await_kill()
             verdict = self._watch.died()
@@ -197,7 +197,7 @@ class Supervisor:
             self._watch.await_return(
                 verdict,
                 order.endpoint,
-                lambda: stop.is_set() or is_latched(self._request.roots, self._run_id),
+                lambda: stop.is_set() or self._is_killed(),
                 self._keep_venue,
             )
         except BaseException:
@@ -289,11 +289,22 @@ class Supervisor:
     def _await_kill(self) -> None:
         """Keep the venue until whoever kills the run has made it flat: an agent tries as long as it takes."""
         deadline_ns = self._clock.monotonic_ns() + int(KILL_S * 1e9)
-        while not is_confirmed(self._request.roots, self._run_id):
+        while not self._is_confirmed():
             is_tried = self._agent is not None and self._agent.look() and self._agent.is_running
             if not is_tried and self._clock.monotonic_ns() > deadline_ns:
                 return
             self._clock.sleep(POLL_S)
+
+    def _is_killed(self) -> bool:
+        # The agent's word needs no disk: a latch that could not be written keeps no node from starting.
+        if self._agent is not None:
+            self._agent.look()
+        is_told = self._agent is not None and self._agent.is_told
+        return is_told or is_latched(self._request.roots, self._run_id)
+
+    def _is_confirmed(self) -> bool:
+        is_flat = self._agent is not None and self._agent.is_flat
+        return is_flat or is_confirmed(self._request.roots, self._run_id)
 
     def _own_venue(self, base: Path) -> tuple[LoopbackEndpoint, ApiKeys]:
         self._venue = venue = OwnVenue(self._spec, self._request.roots, self._run_id)

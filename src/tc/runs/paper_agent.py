@@ -18,13 +18,14 @@ RESTARTS_MAX = 3
 
 
 class ArmedAgent:
-    """One run's agent."""
+    """One run's agent; `is_told` and `is_flat` say that it has a run to kill, and that it did."""
 
     def __init__(self, order: KillOrder, watcher: Callable[[dict[str, Any]], None]) -> None:
         self._order = order
         self._watcher = watcher
         self._child: Child | None = None
         self._restarts = 0
+        self.is_told = self.is_flat = False
 
     def begin(self) -> None:
         """Start it; it is armed a moment later."""
@@ -47,8 +48,7 @@ class ArmedAgent:
         """Pass on what it says, and start it again where it died; return whether there is one still."""
         if self._child is None:
             return False
-        while (line := self._child.next_line(0.0)) is not None:
-            self._watcher(line)
+        self._read(self._child)
         code = self._child.exit_code()
         if code is None or code == 0:
             return True
@@ -62,18 +62,34 @@ class ArmedAgent:
         self.begin()
         return True
 
+    def _read(self, child: Child) -> None:
+        # What a latch says, too, but without a disk: a kill has begun, and whether the account is flat.
+        while (line := child.next_line(0.0)) is not None:
+            if line.get("event") == "kill":
+                self.is_told, self.is_flat = True, line["stage"] == "confirmed"
+            self._watcher(line)
+
     @property
     def is_running(self) -> bool:
         """Whether there is one now."""
         return self._child is not None and self._child.exit_code() is None
 
     def end(self, *, is_sealed: bool, clock: Clock = SYSTEM_CLOCK) -> None:
-        """Disarm it: the run is over. Of a sealed run it ends by itself, once it has said how a kill came out."""
+        """Disarm it: the run is over.
+
+        One that has a run to kill ends by itself, once the account is flat and the disk has what it leaves behind; of
+        a sealed run it is waited for until it has said how a kill came out.
+        """
         if self._child is None:
             return
         deadline_ns = clock.monotonic_ns() + int(ARM_S * 1e9)
-        while is_sealed and self.is_running and clock.monotonic_ns() < deadline_ns:
+        while is_sealed and self.is_running and not self.is_flat and clock.monotonic_ns() < deadline_ns:
+            self._read(self._child)
             clock.sleep(POLL_S)
-        self._child.stop(STOP_S)
-        self._child.close()
+        self._read(self._child)
+        if self.is_told and self.is_running:
+            self._child.leave()
+        else:
+            self._child.stop(STOP_S)
+            self._child.close()
         self._child = None

@@ -214,6 +214,7 @@ class _Node:
             save_state=partial(write_artifact, self._writer.directory.scratch / STRATEGY_STATE),
             on_look=self._on_look,
             on_status=self._on_status,
+            on_storage_fault=lambda reason: self._say({"event": "journal_fault", "reason": reason}),
             beat=self._beats.write,
             attribution=attribution(self._writer.metadata),
             clock=self._clock,

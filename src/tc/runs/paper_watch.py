@@ -14,7 +14,7 @@ from tc.clock import Clock
 from tc.durable import BeatFile, append_stream
 from tc.errors import StorageError
 from tc.model.endpoint import LoopbackEndpoint
-from tc.model.heartbeat import HEARTBEAT, STACK_SIGNAL, STACKS, read_beats
+from tc.model.heartbeat import HEARTBEAT, STACK_SIGNAL, STACKS, STALL_FILES, read_beats
 from tc.store.run_directory import RunDirectory
 from tc.supervise.child import Child
 from tc.supervise.watch_policy import (
@@ -130,7 +130,7 @@ class PaperWatch:
             if not text:  # it is stopped, or waits for a disk
                 return {"stack": None}
             self._stalls += 1
-            kept = self._run.scratch / f"stall-{self._stalls}.txt"
+            kept = self._run.scratch / STALL_FILES.replace("*", str(self._stalls))
             with append_stream(kept) as out:
                 out.write(text)
         except (OSError, StorageError):  # nothing is lost but the stacks

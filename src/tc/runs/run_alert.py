@@ -10,7 +10,6 @@ from typing import Any
 from tc.alert.alert import AlertKind
 from tc.alert.desk import AlertDesk
 from tc.durable import Entry
-from tc.errors import StorageError
 
 STALE = "STALE_DATA"
 _ENDING = "run"  # stands down by itself when it ends
@@ -33,6 +32,10 @@ class RunAlerts:
     def raise_alert(self, kind: AlertKind, what: str, *, key: str = "", since_ns: int | None = None) -> None:
         """Raise one."""
         self._desk.raise_alert(kind, what, where=self._where, key=key, since_ns=since_ns)
+
+    def clear(self, kind: AlertKind, key: str = "") -> None:
+        """Say that one is over."""
+        self._desk.clear(kind, key)
 
     def take_entry(self, entry: Entry) -> None:
         """Take one entry of the node's journal."""
@@ -84,7 +87,11 @@ class RunAlerts:
         elif event == "healthy":
             self._desk.clear(AlertKind.node_stalled)
         elif event in ("node_ended", "quarantine"):
-            self._node_ended(fact)
+            self.raise_alert(AlertKind.node_dead, f"the node is gone: {_words(fact)}")
+        elif event == "journal_fault":
+            self.raise_alert(
+                AlertKind.journal_poisoned, f"the journal takes no more, and the node ends: {fact['reason']}"
+            )
         elif event == "restart":
             self._desk.clear(AlertKind.node_dead)
         elif event == "give_up":
@@ -106,11 +113,6 @@ class RunAlerts:
         self.raise_alert(kind, f"stood down by {data['by']}: {reason}", key=subject, since_ns=ts)
         if reason.startswith(_LEDGER):
             self.raise_alert(AlertKind.corruption_guard, reason, since_ns=ts)
-
-    def _node_ended(self, fact: dict[str, Any]) -> None:
-        self.raise_alert(AlertKind.node_dead, f"the node is gone: {_words(fact)}")
-        if fact.get("exit_code") == StorageError.exit_code:
-            self.raise_alert(AlertKind.journal_poisoned, "the journal took no more entries, and the node ended")
 
 
 def _break_key(data: dict[str, Any]) -> str:

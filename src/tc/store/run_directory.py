@@ -23,6 +23,7 @@ RECONCILIATION = "reconciliation_result.json"
 ENGINE_LOG = "nautilus.jsonl"
 NODE_STATUS = "status.json"
 STATE = "state"
+STALLS = "stalls"
 MANIFEST = "manifest.json"
 
 STATUSES = ("created", "running", "completed", "failed", "killed", "interrupted", "safety_blocked", "unknown")
