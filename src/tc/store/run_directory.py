@@ -22,6 +22,7 @@ REPORT_HTML = "report.html"
 RECONCILIATION = "reconciliation_result.json"
 ENGINE_LOG = "nautilus.jsonl"
 NODE_STATUS = "status.json"
+HEALTH = "health.json"
 STATE = "state"
 MANIFEST = "manifest.json"
 
