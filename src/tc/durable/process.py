@@ -53,6 +53,20 @@ def is_process_spent(pid: int) -> bool:
     return all(state in _STATES_GONE or state == _STATE_OF_DISK for state in states)
 
 
+def process_cpu_ns(pid: int) -> int | None:
+    """Return how much processor time process `pid` has used, in ns; None if no such process runs."""
+    fields = _stat_fields(pid)
+    if fields is None or fields[0] in _STATES_GONE:
+        return None
+    return (int(fields[11]) + int(fields[12])) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def process_memory_bytes(pid: int) -> int | None:
+    """Return how much memory process `pid` holds; None if no such process runs."""
+    fields = _stat_fields(pid)
+    return None if fields is None or fields[0] in _STATES_GONE else int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def own_start_time() -> int:
     """Return this process's own start time in ticks since boot."""
     return _start_time_of(os.getpid())

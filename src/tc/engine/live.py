@@ -102,11 +102,11 @@ class LiveRun:
 
     def _build(self) -> None:
         setting, spec = self._setting, self._spec
-        self._http = LoopbackHttp(self._clock)
+        self._http = LoopbackHttp(self._clock, budget=self._controls.budget)
         self._hooks = hooks = LiveHooks(
             self._begin_sync,
-            self._until_recorded,
-            self._until_synced,
+            lambda seq: self._sink.recorded(seq),
+            lambda: self._sink.synced(),
             self._may_leave,
             self._on_reconnect,
             self._clock,
@@ -118,7 +118,7 @@ class LiveRun:
         self._controls.take_signals()
         self._kernel = kernel = self._node.kernel
         self._fold = Fold()
-        self._status = LiveStatus(spec, self._fold, self._clock, self._controls.on_status)
+        self._status = LiveStatus(spec, self._fold, self._clock, self._controls.on_status, self._controls.budget)
         self._sink = LiveSink(self._journal, self._on_storage_fault, self._fold_entry)
         self._recorder = Recorder(
             self._sink, kernel.clock, full=spec.observability.journal == "full", batch=1,
@@ -177,6 +177,7 @@ class LiveRun:
             self._gate.books.catch_up(fill, kernel.clock.timestamp_ns())
         self._gate.books.reserve_again(kernel.clock.timestamp_ns())
         attach_gate(self._gate, self._endpoints, spec)
+        self._gate.gate.venue_room = self._http.too_much
         self._guard.attach(kernel)
         self._tap.granted = self._gate.gate.grants
         self._tap.attach(kernel, self._endpoints)
@@ -383,12 +384,6 @@ class LiveRun:
     def _begin_sync(self) -> int:
         self._recorder.drain()
         return self._sink.sync_soon()
-
-    async def _until_recorded(self, seq: int) -> None:
-        await self._sink.recorded(seq)
-
-    async def _until_synced(self) -> None:
-        await self._sink.synced()
 
     def _may_leave(self, order: Any) -> str | None:
         if self._sink.fault is not None:

@@ -6,11 +6,14 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from tc.model.run_spec import RunSpec
-from tc.model.value import bar_seconds
+if TYPE_CHECKING:
+    from tc.model.run_spec import RunSpec  # its schema is larger than the kill agent
 
 HEARTBEAT = "heartbeat"
+AGENT_HEARTBEAT = "agent.heartbeat"
+"""The same of the run's kill agent: its loop, and the venue's last answer to it."""
 STACKS = "stacks.txt"
 STALL_FILES = "stall-*.txt"
 """One a stall, with the stacks as they were then."""
@@ -37,6 +40,7 @@ class Slot(IntEnum):
     FEED_TS = 9
     ORDER_PATH = 10
     UNIX = 11
+    DEAD_MAN = 12
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ def stale_limit_s(spec: RunSpec) -> float:
 
     That is `safety.stale_data_timeout_s`, else ten seconds or three bars at the pace of the data, whichever is longer.
     """
+    from tc.model.value import bar_seconds  # only here
+
     if spec.safety is not None and spec.safety.stale_data_timeout_s is not None:
         return float(spec.safety.stale_data_timeout_s)
     return max([STALE_S, *(_BARS * bar_seconds(feed.bar_type) / float(feed.speed or 1) for feed in spec.data)])

@@ -18,6 +18,9 @@ from tc.alert.sinks import sinks_of
 from tc.clock import Clock, iso_utc, parse_utc_ns
 from tc.durable import Entry, lock_holder, make_directory, process_start_time, write_artifact
 from tc.errors import ComponentFault, StorageError, TcError
+from tc.model.heartbeat import Slot
+from tc.runs.agent_beat import IS_ARMED, IS_KILLING, AgentBeat, KillingClock
+from tc.runs.dead_man import DeadMan
 from tc.runs.kill_call import CallPost
 from tc.runs.kill_hands import Hands
 from tc.runs.kill_note import LATCH_S, KillNotes, LatchClosing, holds
@@ -63,6 +66,8 @@ class Agent:
         self._post = CallPost(self._run.scratch)
         self._closings_due: dict[str, LatchClosing] = {}
         self._notes: list[KillNotes] = []
+        self._beat: AgentBeat | None = None
+        self._dead_man: DeadMan | None = None
 
     def arm(self) -> None:
         """Show the venue the keys, and say where we are.
@@ -86,18 +91,29 @@ class Agent:
         threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
         if self._order.triggers.get("total_drawdown") is not None:
             threading.Thread(target=self._watch_equity, name="equity", daemon=True).start()
+        self._beat = AgentBeat(self._order, self._clock)
+        self._beat.begin()
+        if self._order.dead_man_s is not None:
+            self._dead_man = DeadMan(self._order, self._order.dead_man_s, self._beat, self._say, self._clock)
+            self._dead_man.begin()
         self._say({"event": "armed", "pid": os.getpid()})
 
     def watch(self) -> None:
         """Return when the run is over: sealed, or without node and supervisor."""
+        beat = self._beat
+        assert beat is not None, "it was armed"
         try:
             while not self._is_done():
                 self._tail.read()
                 call = self._post.take() or self._call() or self._triggered()
                 if call is not None:
                     self._kill(call)
+                beat.turn()
                 signal.sigtimedwait({CALL_SIGNAL}, POLL_S)  # whoever closes our latch calls
         finally:
+            beat.end()
+            if self._dead_man is not None and self._run.is_sealed:
+                self._dead_man.end()
             self._alerts.close()
 
     def _is_done(self) -> bool:
@@ -188,6 +204,14 @@ class Agent:
             return []
 
     def _kill(self, call: dict[str, Any]) -> None:
+        assert self._beat is not None, "it was armed"
+        self._beat.write(Slot.IS_WATCHED, IS_KILLING)
+        try:
+            self._carry_out(call, KillingClock(self._clock, self._beat))
+        finally:
+            self._beat.write(Slot.IS_WATCHED, IS_ARMED)
+
+    def _carry_out(self, call: dict[str, Any], clock: Clock) -> None:
         by, reason = str(call["by"]), str(call["reason"])
         notes = KillNotes(self._latch, self._clock)
         self._notes.append(notes)
@@ -201,7 +225,7 @@ class Agent:
                 notes.add(INCOMPLETE, facts)
 
         work = KillWork(
-            self._order, self._clock, tell, include_foreign=bool(call.get("include_foreign")), gives_up_s=None,
+            self._order, clock, tell, include_foreign=bool(call.get("include_foreign")), gives_up_s=None,
             tail=self._tail,
         )  # fmt: skip
         is_latched = self._close(self._latch, by, reason)

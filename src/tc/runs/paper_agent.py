@@ -1,30 +1,44 @@
-"""The supervisor's side of the kill agent: started before the node may trade, started again when it dies."""
+"""The supervisor's side of the kill agent: started before the node may trade, watched, started again when it dies."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from tc.clock import SYSTEM_CLOCK, Clock
-from tc.errors import ChildFailed, RefusedError
+from tc.durable import BeatFile
+from tc.errors import ChildFailed, RefusedError, StorageError
+from tc.model.heartbeat import AGENT_HEARTBEAT, Slot, read_beats
+from tc.runs.agent_beat import IS_KILLING
 from tc.runs.kill_order import KillOrder
 from tc.supervise.child import Child
+from tc.supervise.watch_policy import SECOND, Dead, Healthy, Stalled, Watch, WatchPolicy
 
 ARM_S = 10.0
 STOP_S = 2.0
 POLL_S = 0.02
 RESTARTS_MAX = 3
+ARMED = WatchPolicy(loop_stall=2 * SECOND, order_path_stall=15 * SECOND, dead=8 * SECOND)
+KILLING = WatchPolicy(loop_stall=8 * SECOND, order_path_stall=15 * SECOND, dead=15 * SECOND)
+"""In a kill it may wait for a venue that hangs, five seconds for each answer."""
 
 
 class ArmedAgent:
     """One run's agent; `is_told` and `is_flat` say that it has a run to kill, and that it did."""
 
-    def __init__(self, order: KillOrder, watcher: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self, order: KillOrder, watcher: Callable[[dict[str, Any]], None], clock: Clock = SYSTEM_CLOCK
+    ) -> None:  # fmt: skip
         self._order = order
         self._watcher = watcher
         self._child: Child | None = None
         self._restarts = 0
+        self._clock = clock
+        self._watch = Watch(ARMED)
+        self._file: BeatFile | None = None
         self.is_told = self.is_flat = False
 
     def begin(self) -> None:
@@ -50,6 +64,8 @@ class ArmedAgent:
             return False
         self._read(self._child)
         code = self._child.exit_code()
+        if code is None:
+            self._check(self._child)
         if code is None or code == 0:
             return True
         self._child.close()
@@ -68,6 +84,29 @@ class ArmedAgent:
             if line.get("event") == "kill":
                 self.is_told, self.is_flat = True, line["stage"] == "confirmed"
             self._watcher(line)
+
+    def _check(self, child: Child) -> None:
+        """Look at its signs of life; tell of a beat that is missed, and end it where it is dead."""
+        if self._file is None:
+            with suppress(StorageError):  # it has not made it yet
+                self._file = BeatFile.look(self._order.run.scratch / AGENT_HEARTBEAT)
+        beats = None
+        if self._file is not None:
+            beats = read_beats(self._file.read, child.pid)
+            self._watch.policy = KILLING if self._file.read(Slot.IS_WATCHED) == IS_KILLING else ARMED
+        for finding in self._watch.turn(self._clock.monotonic_ns(), beats):
+            if isinstance(finding, Healthy):
+                self._watcher({"event": "agent_healthy", "part": finding.part.value})
+            elif isinstance(finding, Stalled):
+                self._watcher({"event": "agent_stall", "part": finding.part.value, "age_s": _seconds(finding.age)})
+            elif isinstance(finding, Dead):
+                self._watcher({"event": "agent_ended", "age_s": _seconds(finding.age)})
+                child.ask_to_stop(signal.SIGKILL)  # that it is gone is seen later: a disk may hold it
+
+    @property
+    def missing(self) -> list[str]:
+        """What of it misses beats now."""
+        return [f"agent {part}" for part in self._watch.missing]
 
     @property
     def is_running(self) -> bool:
@@ -93,3 +132,7 @@ class ArmedAgent:
             self._child.stop(STOP_S)
             self._child.close()
         self._child = None
+
+
+def _seconds(ns: int) -> float:
+    return round(ns / 1e9, 3)

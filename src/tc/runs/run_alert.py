@@ -10,6 +10,8 @@ from typing import Any
 from tc.alert.alert import AlertKind
 from tc.alert.desk import AlertDesk
 from tc.durable import Entry
+from tc.risk.request_budget import VENUE_RATE
+from tc.supervise.watch_policy import Part
 
 STALE = "STALE_DATA"
 _ENDING = "run"  # stands down by itself when it ends
@@ -61,6 +63,8 @@ class RunAlerts:
             self.raise_alert(AlertKind.reconciliation_break, what, key=_break_key(data), since_ns=ts)
         elif entry.type == "ReconciliationBreakEnded":
             self._desk.clear(AlertKind.reconciliation_break, _break_key(data))
+        elif entry.type == "IntentDenied" and data["code"] == VENUE_RATE:
+            self.raise_alert(AlertKind.limit_warning, f"{VENUE_RATE}: {data['detail']}", key=VENUE_RATE, since_ns=ts)
         elif entry.type == "LastStopCanceled":
             self.raise_alert(AlertKind.position_left, f"{subject} canceled its position's last stop", key=subject)
 
@@ -102,6 +106,12 @@ class RunAlerts:
             )
         elif event == "armed":
             self._desk.clear(AlertKind.agent_dead)
+        elif event == "dead_man":
+            self._dead_man(fact["problem"])
+        elif event in ("cpu_bound", "cpu_eased", "health"):
+            self._health(fact)
+        elif event in ("agent_stall", "agent_healthy", "agent_ended"):
+            self._agent_stalled(fact)
         elif event == "open":
             self.raise_alert(AlertKind.position_left, f"the run ended and is not confirmed: {fact['reason']}")
 
@@ -113,6 +123,34 @@ class RunAlerts:
         self.raise_alert(kind, f"stood down by {data['by']}: {reason}", key=subject, since_ns=ts)
         if reason.startswith(_LEDGER):
             self.raise_alert(AlertKind.corruption_guard, reason, since_ns=ts)
+
+    def _dead_man(self, problem: str | None) -> None:
+        if problem is None:
+            self._desk.clear(AlertKind.health_check, "dead man")
+            return
+        what = f"the venue's dead-man countdown cannot be renewed, and will cancel what rests: {problem}"
+        self.raise_alert(AlertKind.health_check, what, key="dead man")
+
+    def _health(self, fact: dict[str, Any]) -> None:
+        if fact["event"] == "cpu_bound":
+            what = f"the node uses {fact['percent']} % of a core, above its bound of {fact['bound']} %"
+            self.raise_alert(AlertKind.cpu_bound, what)
+        elif fact["event"] == "cpu_eased":
+            self._desk.clear(AlertKind.cpu_bound)
+        elif fact["problems"]:
+            self.raise_alert(AlertKind.health_check, "; ".join(fact["problems"]))
+        else:
+            self._desk.clear(AlertKind.health_check)
+
+    def _agent_stalled(self, fact: dict[str, Any]) -> None:
+        if fact["event"] == "agent_stall":
+            what = f"the kill agent does not work: {_words(fact)}; `tc kill activate` does the work itself"
+            self.raise_alert(AlertKind.agent_stalled, what, key=str(fact["part"]))
+        elif fact["event"] == "agent_healthy":
+            self._desk.clear(AlertKind.agent_stalled, str(fact["part"]))
+        else:
+            for part in (Part.LOOP, Part.ORDER_PATH):
+                self._desk.clear(AlertKind.agent_stalled, part.value)
 
 
 def _break_key(data: dict[str, Any]) -> str:
