@@ -43,8 +43,26 @@ def test_the_same_alert_is_raised_once_until_it_is_cleared(tmp_path) -> None:
         assert second is not None
         desk.close()
         assert desk.raise_alert(AlertKind.test, "after the end") is None
-        assert sorted(one.alert_id for one in seen.seen()) == sorted({first.alert_id, second.alert_id, other.alert_id})
+        raised = [one.alert_id for one in seen.seen() if one.event == "raised"]
+        assert set(raised) <= {first.alert_id, second.alert_id, other.alert_id}
+        assert len(raised) == len(set(raised))
+        assert {one.alert_id for one in seen.seen()} == {first.alert_id, second.alert_id, other.alert_id}
     assert entries_of(tmp_path, "AlertCleared") == [{"alert_id": first.alert_id, "repeats": 2}]
+
+
+def test_that_a_condition_is_over_reaches_every_sink(tmp_path) -> None:
+    """Cleared after it was taken it is sent once more, as cleared; before that, one message says both."""
+    with observer(tmp_path) as seen:
+        desk = desk_of(tmp_path, {"pager": seen.target})
+        alert = desk.raise_alert(AlertKind.stale_data, "no bar for 5 s", key="BTCUSDT")
+        assert alert is not None
+        assert until(lambda: [one.event for one in seen.seen()] == ["raised"])
+        desk.clear(AlertKind.stale_data, "BTCUSDT")
+        assert until(lambda: [one.event for one in seen.seen()] == ["raised", "cleared"])
+        desk.close()
+        assert {one.alert_id for one in seen.seen()} == {alert.alert_id}
+    last = json.loads((tmp_path / f"{RUN}.log.jsonl").read_text().splitlines()[-1])
+    assert (last["event"], last["raised_ns"] <= last["cleared_ns"] <= last["sent_ns"]) == ("cleared", True)
 
 
 def test_an_alert_says_what_whoever_is_woken_needs(tmp_path) -> None:
@@ -82,7 +100,8 @@ def test_every_kind_has_severity_and_runbook() -> None:
         assert kind.runbook.startswith("docs/runbooks/")
         assert kind.severity in Severity
     quiet = {kind for kind in AlertKind if kind.severity is not Severity.PAGE}
-    assert quiet == {AlertKind.kill_stage, AlertKind.kill_confirmed, AlertKind.limit_warning, AlertKind.test}
+    warnings = {AlertKind.limit_warning, AlertKind.cpu_bound}
+    assert quiet == {AlertKind.kill_stage, AlertKind.kill_confirmed, AlertKind.test, *warnings}
 
 
 def test_the_journal_says_who_got_what_and_when(tmp_path) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
 from aiohttp import web
 
+from support.fake_clock import FakeClock
 from tc.clock import SYSTEM_CLOCK
 from tc.engine import live_http
 from tc.engine.live_http import LoopbackHttp
 from tc.errors import RefusedError
+from tc.risk.request_budget import NODE_SHARES, Cost, Need, RequestBudget
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -120,3 +123,53 @@ def test_an_order_leaves_only_when_it_is_cleared() -> None:
 
     asyncio.run(served(handler, use))
     assert received == ["/fapi/v1/order"]
+
+
+def test_nothing_is_asked_while_the_venue_says_wait() -> None:
+    """After a 429 the next request leaves when Retry-After is over; where that is long it is refused here, unsent."""
+    received: list[str] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        received.append(request.path)
+        wait = {"/first": "1", "/third": "60"}.get(request.path)
+        return web.Response(status=429, headers={"Retry-After": wait}) if wait else web.Response(text="{}")
+
+    async def use(url: str, client: LoopbackHttp) -> None:
+        assert (await client.request("GET", f"{url}/first")).status == 429
+        began = time.monotonic()
+        assert (await client.request("GET", f"{url}/second")).status == 200
+        assert time.monotonic() - began > 0.9
+        await client.request("GET", f"{url}/third")
+        with pytest.raises(live_http.HttpError, match=r"GET /fourth: VENUE_RATE: .* says wait"):
+            await client.request("GET", f"{url}/fourth")
+        live_http.CLEARANCE.set(free)
+        answer = await client.request("PUT", f"{url}/fapi/v1/order?newClientOrderId=O-1")
+        assert (answer.status, b"VENUE_RATE" in answer.body) == (400, True)
+
+    async def free() -> str | None:
+        return None
+
+    asyncio.run(served(handler, use))
+    assert received == ["/first", "/second", "/third"]
+
+
+def test_a_cancel_waits_for_room_and_is_never_refused() -> None:
+    """With the whole share used up a question is refused, and a cancel leaves with the next window."""
+    minute = 60_000
+    clock = FakeClock()
+    budget = RequestBudget(NODE_SHARES)
+    now_ms = clock.now_ns() // 1_000_000
+    clock.pass_s((minute - now_ms % minute - 1_500) / 1_000)
+    while budget.take(Need.SAFE, Cost(1), clock.now_ns() // 1_000_000) is None:
+        pass
+    client = LoopbackHttp(clock, budget=budget)
+
+    async def use() -> None:
+        assert await client.take(Need.LOOK, Cost(2_000)) is not None
+        waiting = asyncio.create_task(client.room_to_cancel())
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        clock.pass_s(1.5)
+        await asyncio.wait_for(waiting, 5)
+
+    asyncio.run(use())

@@ -10,7 +10,7 @@ import pytest
 from tc.evidence.gate_record import GATE_TYPES
 from tc.model.limit import DEFAULTS, MANDATORY, Limits
 from tc.risk.check import CHECKS
-from tc.risk.reason import Reason
+from tc.risk.reason import NODE_CODES, Reason
 from tc.store.ledger_rule import LEDGER_CODES
 
 PROJECT = Path(__file__).parents[2]
@@ -21,8 +21,8 @@ CODES = re.findall(r"^\| `([A-Z_]+)` \| (.+?) \|", (DOCS / "reason-codes.md").re
 
 
 def test_the_table_of_codes_is_complete() -> None:
-    """docs/reason-codes.md has every code of limits, states and ledger with its meaning, in order, and no other."""
-    assert [*((code.value, code.meaning) for code in Reason), *LEDGER_CODES.items()] == CODES
+    """docs/reason-codes.md has every code of limits, states, node and ledger with its meaning, in order."""
+    assert [*((code.value, code.meaning) for code in Reason), *NODE_CODES.items(), *LEDGER_CODES.items()] == CODES
 
 
 def test_the_table_of_codes_leads_to_the_page_of_each() -> None:

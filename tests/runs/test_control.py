@@ -181,6 +181,28 @@ def test_the_table_of_states_holds_on_a_live_node(told: Told, state: str) -> Non
     assert not told.entries("LastStopCanceled")  # it is the kill's business then
 
 
+def test_the_edges_of_the_cells_hold_on_a_live_node(told: Told) -> None:
+    """All checks bind who is active; nothing flips when stood down; repeats are counts; a bare position is recorded."""
+    told.is_denied("add_too_much", "ORDER_QUANTITY")
+    enter(told, "stood_down")
+    told.is_denied("sell_plainly", "STOOD_DOWN")  # beside the stop over all of it, it might go through flat
+    told.tell("flip")  # denied too: a repeat, so in numbers
+    told.do("reduce", comes_to="OrderFilled")
+    told.tells("mode", SPEC_ID, "observe")
+    told.is_denied("add", "OBSERVE_ONLY")
+    for _ in range(10):
+        told.tell("add")
+    until(lambda: told.entries("DenialsCounted"), "the repeats were not counted")
+    counted = told.entries("DenialsCounted")[-1]
+    assert (counted["code"], counted["intents"]) == ("OBSERVE_ONLY", 10)
+    assert sum(one["code"] == "OBSERVE_ONLY" for one in told.entries("IntentDenied")) == 1
+    alarm = told.do("cancel_stop", comes_to="LastStopCanceled")
+    assert (alarm["strategy"], alarm["position"]) == (SPEC_ID, "0.008")
+    log = told.paper.roots.alerts / "paper.log.jsonl"
+    until(lambda: "position_left" in log.read_text(), "nobody was told that it is bare")
+    told.killed()
+
+
 def test_each_verb_does_its_own_and_says_what_the_venue_confirmed(told: Told) -> None:
     """Cancel leaves stops unless --all, a stand-down cancels nothing, resume ends it; all of it with who and why."""
     assert "expected one of this run's: ping-pong" in told.tells("cancel", "--strategy", "nobody", code=2).stderr
@@ -227,9 +249,13 @@ def test_who_asks_a_node_that_cannot_obey_is_told_what_to_do(told: Told) -> None
     paper.control("POST", "/fault", {"kind": "latency", "target": "http", "milliseconds": 2_000})
     os.kill(node, signal.SIGUSR2)
     until(lambda: told.entries("KillLatchClosed"), "the node was not killed")
-    for verb in ("cancel", "standdown", "resume"):
+    who = {"by": "Ada", "reason": "drill"}
+    for request in (
+        *(OperatorRequest(verb=verb, **who) for verb in ("cancel", "standdown", "resume")),
+        *(OperatorRequest(verb="mode", strategy_id=SPEC_ID, mode=mode, **who) for mode in ("off", "observe", "active")),
+    ):
         with pytest.raises(RefusedError, match="KILLED"):
-            ask_node(paper.run, OperatorRequest(verb=verb, by="Ada", reason="drill"))
+            ask_node(paper.run, request)
     assert ask_node(paper.run, OperatorRequest(verb="status"))["is_killed"]
     paper.control("POST", "/fault", {"kind": "latency", "target": "http", "milliseconds": 0})
     code, facts, words = ended(told.process)
@@ -258,3 +284,17 @@ def test_what_an_operator_did_is_replayed_with_the_run(tmp_path: Path) -> None:
     counts = paper.counts()
     assert (counts["OperatorCommand"], counts["ModeChanged"]) == (5, 2)
     assert paper.verified().is_equal
+
+
+def test_a_stand_down_outlives_the_node_that_was_told(told: Told) -> None:
+    """SIGKILL of a node that was stood down: the next one is so from its start, until a named person resumes it."""
+    told.tells("standdown")
+    (told.paper.run.roots.artifacts.parent / "script").write_text("")
+    os.kill(told.paper.run.metadata()["pid"], signal.SIGKILL)
+    until(lambda: len(told.entries("NodeStarted")) == 2, "the node was not started again", 60)
+
+    told.is_denied("add", "STOOD_DOWN")
+    assert len(told.entries("StoodDown")) == 1
+    assert "drill" in str(ask_node(told.paper.run, OperatorRequest(verb="status"))["standing"]["account"])
+    told.tells("resume")
+    told.do("add", comes_to="OrderFilled")

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from support.venue_process import VenueProcess, until
 from tc.durable import FileLock, is_process_alive
 from tc.runs.kill_order import AGENT
 from tc.runs.paper import SUPERVISOR, VENUE
+from tc.store.kill_latch import KillLatch
 from tc.store.run_directory import trace_of
 
 pytestmark = pytest.mark.whole_run
@@ -174,29 +176,40 @@ def alive(paper: Paper) -> dict[str, int]:
     return {"pid": trace["pid"], "start_time": trace["start_time"]}
 
 
-@pytest.mark.parametrize("how", ["its lock is held", "its folder is a file"])
-def test_a_latch_that_cannot_be_written_stops_no_kill(tmp_path: Path, how: str) -> None:
-    """After a fifth of a second the kill goes on, flat at the venue, and says NOT LATCHED."""
+def test_a_latch_whose_history_waits_for_a_lock_holds_all_the_same(tmp_path: Path) -> None:
+    """The state is written without the lock: the kill is latched and flat, and the history is written later."""
     paper = Paper(tmp_path, "10m")
     process = paper.start()
     until(lambda: paper.counts_if_any().get("PositionOpened", 0) >= 2, "no position")
-    holder = None
-    folder = paper.roots.kill_switch
-    if how == "its lock is held":
-        folder.mkdir(parents=True, exist_ok=True)
-        holder = FileLock(folder / "paper.lock", purpose="a test", timeout_s=1)
-        holder.acquire()
-    else:
-        folder.write_text("")
-    try:
+    paper.roots.kill_switch.mkdir(parents=True, exist_ok=True)
+    with FileLock(paper.roots.kill_switch / "paper.lock", purpose="a test", timeout_s=1):
         done = tc(paper, "kill", "activate", "paper", *WHO)
-    finally:
-        if holder is not None:
-            holder.release()
+        assert (done.returncode, "the venue says flat" in done.stdout) == (0, True), done.stderr
+        assert "NOT LATCHED" not in done.stdout
+        assert "by Ada: drill" in tc(paper, "kill", "status", "paper").stdout
     process.communicate(timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert "NOT LATCHED" in done.stdout
+    latch = KillLatch.of_run(paper.roots, "paper")
+    until(lambda: "KillConfirmed" in [entry.type for entry in latch.history()], "no history")
+
+
+def test_a_latch_that_cannot_be_written_stops_no_kill_and_is_written_later(tmp_path: Path) -> None:
+    """The kill goes on without it, flat, exit 5, NOT LATCHED: no node trades again, and the agent stays to latch."""
+    paper = Paper(tmp_path, "10m")
+    process = paper.start()
+    until(lambda: paper.counts_if_any().get("PositionOpened", 0) >= 2, "no position")
+    agent = alive(paper)
+    os.kill(paper.run.metadata()["pid"], signal.SIGSTOP)
+    paper.roots.kill_switch.write_text("")
+    done = tc(paper, "kill", "activate", "paper", *WHO)
+    assert (done.returncode, "NOT LATCHED" in done.stdout) == (5, True), done.stderr
     assert "the venue says flat" in done.stdout
+    process.wait(120)
+    assert paper.run.metadata()["status"] == "killed"
+    assert is_process_alive(**agent)  # with the standard error that it has of its supervisor
+    paper.roots.kill_switch.unlink()
+    until(lambda: not is_process_alive(**agent), "the agent did not end")
+    assert "active since" in tc(paper, "kill", "status", "paper").stdout
+    process.communicate()
 
 
 def test_an_agent_that_hangs_is_ended_and_its_work_done(tmp_path: Path) -> None:
@@ -211,6 +224,32 @@ def test_an_agent_that_hangs_is_ended_and_its_work_done(tmp_path: Path) -> None:
     process.communicate(timeout=60)
     assert found["path"] == "agent"
     assert not is_process_alive(**agent)
+
+
+def test_an_agent_that_is_late_says_how_a_kill_came_out_and_asks_a_busy_venue_again(tmp_path: Path) -> None:
+    """Its run is sealed and its venue answers nobody as it looks last: its supervisor waits for it, and it confirms."""
+    with VenueProcess(tmp_path / "venue", "--speed", "300", bars=5_000) as venue:
+        paper = Paper(tmp_path / "run", "10m")
+        paper.environment |= {"PAPER_KEY": "alpha-key-canary", "PAPER_SECRET": "alpha-secret-canary"}
+        paper.use(f"http://127.0.0.1:{venue.port}")
+        process = paper.start()
+        until(lambda: paper.counts_if_any().get("PositionOpened", 0) >= 2, "no position")
+        agent = alive(paper)["pid"]
+        killing = subprocess.Popen([sys.executable, "-P", "-m", "tc", "kill", "activate", "paper", *WHO, "--json"],
+                                   env=paper.environment, stdout=subprocess.PIPE, text=True)  # fmt: skip
+        until(lambda: paper.counts().get("RunEnded"), "the node did not end")
+        os.kill(agent, signal.SIGSTOP)
+        until(lambda: paper.run.is_sealed, "it was not sealed")
+        venue.fault("refuse", target="http")
+        time.sleep(3)
+        os.kill(agent, signal.SIGCONT)
+        time.sleep(3)
+        venue.fault("clear")
+        out, _ = killing.communicate(timeout=120)
+        assert killing.returncode == 0
+        assert json.loads(out)["is_flat"]
+        assert process.wait(60) == 3
+        process.communicate()
 
 
 def test_an_agent_that_dies_is_armed_again_and_kills_then(tmp_path: Path) -> None:

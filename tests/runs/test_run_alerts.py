@@ -15,6 +15,7 @@ import pytest
 
 from support.paper_lab import Paper, ended
 from support.venue_process import until
+from tc.runs.kill_order import AGENT
 from tc.runs.paper import SUPERVISOR, VENUE
 from tc.runs.paper_venue import venue_directory
 from tc.store.run_directory import trace_of
@@ -69,15 +70,21 @@ def test_a_kill_of_a_hung_node_reaches_a_sink_at_every_stage(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("trigger", "word"),
-    [("total_drawdown: 0.00005", "TOTAL_DRAWDOWN"), ("order_error_rate: 0.5", "ORDER_ERRORS")],
+    [
+        ("total_drawdown: 0.00005", "TOTAL_DRAWDOWN"),
+        ("order_error_rate: 0.5", "ORDER_ERRORS"),
+        ("stale_data: true", "STALE_DATA"),
+    ],
 )
 def test_a_trigger_of_the_spec_kills_without_an_operator(tmp_path: Path, trigger: str, word: str) -> None:
-    """A fall of the equity at the venue, or orders refused one after the other: killed, latched, flat, and told."""
-    paper = with_safety(Paper(tmp_path, "10m"), f"kill_on: {{{trigger}}}")
+    """Equity that falls, orders refused, a mute feed: killed, latched, flat, and told."""
+    paper = with_safety(Paper(tmp_path, "10m"), f"kill_on: {{{trigger}}}\n  stale_data_timeout_s: 3")
     process = paper.start()
     until_position(paper)
     if word == "ORDER_ERRORS":
         paper.control("POST", "/fault", {"kind": "reject", "count": 40})
+    elif word == "STALE_DATA":
+        paper.feed(is_paused=True)
     code, facts, words = ended(process)
     assert (code, facts["status"]) == (3, "killed"), words
     latch = json.loads((paper.roots.kill_switch / "paper.state.json").read_text())
@@ -106,8 +113,26 @@ def test_a_lost_node_and_supervisor_are_told_and_flattened_where_the_spec_says_s
     assert trace_of(paper.run, VENUE) == {}
 
 
+def test_a_kill_without_any_living_process_of_the_run_is_told(tmp_path: Path) -> None:
+    """Agent, node and supervisor are dead: the operator's own command does the work, and tells the sinks."""
+    paper = Paper(tmp_path, "10m")
+    process = paper.start()
+    until_position(paper)
+    for pid in (trace_of(paper.run, SUPERVISOR)["pid"], trace_of(paper.run, AGENT)["pid"], paper.run.metadata()["pid"]):
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+    command = [sys.executable, "-P", "-m", "tc", "kill", "activate", "paper", *WHO, "--json"]
+    done = subprocess.run(command, env=paper.environment, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["path"] == "agent"
+    assert {"kill_activated", "kill_stage", "kill_confirmed"} <= kinds(paper)
+    subprocess.run([sys.executable, "-P", "-m", "tc", "runs", "recover", "paper"], env=paper.environment, check=True,
+                   capture_output=True, timeout=120)  # fmt: skip
+    process.communicate()
+
+
 def test_a_stand_down_and_its_end_are_told(tmp_path: Path) -> None:
-    """What an operator stands down is at the sink within five seconds, with who and why."""
+    """What an operator stands down is at the sink within five seconds, with who and why; that it is over, too."""
     paper = Paper(tmp_path, "10m")
     process = paper.start()
     until_position(paper)
@@ -117,6 +142,9 @@ def test_a_stand_down_and_its_end_are_told(tmp_path: Path) -> None:
     until(lambda: "stand_down" in kinds(paper), "no alert")
     assert time.monotonic() - began < ALERT_S
     assert any("drill" in alert["what"] for alert in alerts_of(paper))
+    command = [sys.executable, "-P", "-m", "tc", "resume", "paper", *WHO]
+    assert subprocess.run(command, env=paper.environment, capture_output=True, check=False).returncode == 0
+    until(lambda: ("stand_down", "cleared") in {(one["kind"], one["event"]) for one in alerts_of(paper)}, "not cleared")
     process.send_signal(signal.SIGTERM)
     ended(process)
 

@@ -21,7 +21,7 @@ from tc.clock import SYSTEM_CLOCK
 from tc.durable import Journal, process_start_time
 from tc.runs.paper import SUPERVISOR
 from tc.runs.status import judge, status_of
-from tc.runs.status_fact import AGENT, Facts, Probe, Problem, Process, gather
+from tc.runs.status_fact import AGENT, AgentBeats, Facts, Probe, Problem, Process, gather
 from tc.store.roots import Roots
 from tc.store.run_directory import METADATA, NODE_STATUS, RunDirectory, decode_document, trace_of
 
@@ -73,6 +73,9 @@ def test_a_run_is_well_until_it_is_stood_down_and_says_how_it_ended(tmp_path: Pa
     assert node["counts"]["fills"] > 0
     assert {one["is_confirmed"] for one in node["orders"]} <= {True, False}
     assert node["limits"]
+    assert 0 < node["requests"]["weight_1m"]["used"] < 0.8 * node["requests"]["weight_1m"]["limit"]
+    assert well["lights"]["kill agent"]["age_ns"] < 3e9
+    assert " of 2,400 weight 1m, " in well["lights"]["venue limits"]["detail"]
     assert not [text for text in _leaves(node) if isinstance(text, float)]
     assert tc(paper, "status").stdout == "paper: active\n"
     assert "canary" not in json.dumps(well)
@@ -185,6 +188,7 @@ def facts(**changes: Any) -> Facts:
     known: dict[str, Any] = {
         "now_ns": 10**18, "metadata": {"mode": "paper", "reason": None}, "status": "running", "is_sealed": False,
         "is_foreign": False, "holder": None, "is_stopped": False, "document": None, "supervisor": None, "agent": None,
+        "agent_beats": AgentBeats(20_000_000, 2_000_000_000, None), "health": None,
         "venue": Probe("reachable", 200, 1.0, "it answers"), "latches": (), "alerts": None,
     }  # fmt: skip
     return Facts(**{**known, **changes})
@@ -205,6 +209,35 @@ def test_what_nobody_can_see_is_not_green() -> None:
         assert lights["node's word"].is_ok is None
     foreign = judge("run", facts(is_foreign=True, status="unknown"))
     assert (foreign.word, foreign.problems) == ("unknown", ["node"])
+
+
+def test_an_agent_that_does_not_beat_is_not_armed() -> None:
+    """One that does nothing, or that the venue does not answer, is not green; one that shows no sign is not seen."""
+    armed = Process(1, is_alive=True, is_stopped=False, trace={"armed": True})
+    second = 1_000_000_000
+    for beats, is_ok, words in (
+        (AgentBeats(second // 50, 2 * second, None), True, "armed, pid 1"),
+        (AgentBeats(second // 50, 2 * second, 19 * second), True, "armed, pid 1, dead man armed for 19 s"),
+        (AgentBeats(9 * second, 2 * second, None), False, "pid 1 does nothing"),
+        (AgentBeats(second // 50, 16 * second, None), False, "armed, pid 1; no answer of the venue"),
+        (None, None, "armed, pid 1; it shows no sign of life"),
+    ):
+        lights = {light.name: light for light in judge("run", facts(agent=armed, agent_beats=beats)).lights}
+        assert (lights["kill agent"].is_ok, lights["kill agent"].detail) == (is_ok, words)
+
+
+def test_a_health_check_that_is_old_or_found_something_is_not_green() -> None:
+    """Its problems and the beats that are missed are named; one that nobody did in 45 s does not count."""
+    found = {"ts": 10**18, "problems": [], "missing": [], "memory_mb": 300, "cpu_percent": 12}
+    for change, is_ok, words in (
+        ({}, True, "all is well; the node holds 300 MB, uses 12 % of a core"),
+        ({"ts": 10**18 - 46 * 10**9}, False, "all is well; the node holds 300 MB, uses 12 % of a core"),
+        ({"problems": ["the venue is refused"], "missing": ["loop"]}, False, "the venue is refused; loop misses beats"),
+    ):
+        lights = {light.name: light for light in judge("run", facts(health={**found, **change})).lights}
+        assert (lights["health check"].is_ok, lights["health check"].detail) == (is_ok, words)
+    lights = {light.name: light for light in judge("run", facts()).lights}
+    assert lights["health check"].is_ok is None
 
 
 def test_open_alerts_are_counted_and_acknowledged_ones_are_somebodys(tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ import pytest
 from support.paper_lab import Paper, ended
 from support.venue_process import until
 from tc.durable import read_entries
+from tc.runs.kill_order import AGENT
 from tc.runs.paper import SUPERVISOR, VENUE
 from tc.store.run_directory import JOURNAL, trace_of
 
@@ -68,6 +72,8 @@ def test_a_blocked_loop_is_noticed_within_a_second_with_its_stack(tmp_path: Path
     assert function in said[2]
     assert "loop works again" in words
     assert paper.counts()["NodeStarted"] == 1
+    assert paper.run.file("stalls/stall-1.txt").read_text() == text  # sealed with the run
+    assert "stalls/stall-1.txt" in paper.run.file("manifest.json").read_text()
 
 
 def test_a_loop_that_is_blocked_for_long_is_a_dead_node_and_its_run_goes_on(tmp_path: Path) -> None:
@@ -163,3 +169,54 @@ def test_the_watchdogs_own_pause_is_not_taken_for_the_nodes(tmp_path: Path) -> N
     assert "no market data" not in words
     assert not stood_down(paper)
     assert paper.counts()["NodeStarted"] == 1
+
+
+def agent_of(paper: Paper) -> int:
+    """Return the process of the armed kill agent."""
+    return int(trace_of(paper.run, AGENT).get("pid", 0))
+
+
+def test_a_kill_agent_that_hangs_is_noticed_replaced_and_kills_then(tmp_path: Path) -> None:
+    """SIGSTOP of the agent: said within 3 s, ended and armed anew within 15 s; the run trades on and can be killed."""
+    paper = stuck(tmp_path, "nothing", "10m")
+    process = paper.start()
+    paper.until_counted("OrderAccepted", 2)
+    first = agent_of(paper)
+    os.kill(first, signal.SIGSTOP)
+    stopped_ns = time.time_ns()
+    until(lambda: agent_of(paper) != first, "no other agent was armed")
+    armed_s = (time.time_ns() - stopped_ns) / 1e9
+    raised = [
+        alert for alert in map(json.loads, (paper.roots.alerts / "paper.log.jsonl").read_text().splitlines())
+        if alert["kind"] in ("agent_stalled", "agent_dead")
+    ]  # fmt: skip
+    command = [sys.executable, "-P", "-m", "tc", "kill", "activate", "paper", "--by", "Ada", "--reason", "drill"]
+    done = subprocess.run(command, env=paper.environment, capture_output=True, text=True, timeout=120, check=False)
+    code, facts, words = ended(process)
+
+    assert done.returncode == 0, done.stderr
+    assert (code, facts["status"]) == (3, "killed"), words
+    assert re.search(r"the kill agent's loop did nothing for 2\.[0-9]+ s", words), words
+    assert "the kill agent ended with -9, restart 1" in words
+    assert armed_s < 15
+    assert [alert["kind"] for alert in raised] == ["agent_stalled", "agent_dead"]
+    assert (raised[0]["raised_ns"] - stopped_ns) / 1e9 < 3
+    assert paper.counts()["NodeStarted"] == 1
+
+
+def test_an_agent_that_cannot_reach_the_venue_is_told_of(tmp_path: Path) -> None:
+    """Its signed question is not answered for 15 s: said, though its own loop works; said again when it is answered."""
+    paper = stuck(tmp_path, "nothing", "10m")
+    process = paper.start()
+    paper.until_counted("OrderAccepted", 2)
+    paper.control("POST", "/fault", {"kind": "stall", "target": "http", "on": True})
+    log = paper.roots.alerts / "paper.log.jsonl"
+    until(lambda: log.exists() and "agent_stalled" in log.read_text(), "nobody was told")
+    paper.control("POST", "/fault", {"kind": "clear"})
+    time.sleep(8)
+    process.send_signal(signal.SIGTERM)
+    _, _, words = ended(process)
+
+    assert re.search(r"the kill agent's way to the venue did nothing for 15\.[0-9]+ s", words), words
+    assert "the kill agent's way to the venue works again" in words
+    assert "the kill agent's loop" not in words

@@ -28,6 +28,9 @@ class Seen:
     alert_id: str
     escalation: int
     latency_ns: int
+    kind: str
+    event: str
+    key: str
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,9 @@ class Observer:
 
     def seen(self) -> list[Seen]:
         """Return every arrival so far."""
-        rows = [line.split() for line in self.path.read_text().splitlines()] if self.path.exists() else []
-        return [Seen(int(ns), name, int(escalation), int(latency)) for ns, name, escalation, latency in rows]
+        text = self.path.read_text() if self.path.exists() else ""
+        rows = [line.split() for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        return [Seen(int(row[0]), row[1], int(row[2]), int(row[3]), *row[4:]) for row in rows]
 
 
 @contextmanager

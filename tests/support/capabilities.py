@@ -52,6 +52,12 @@ def has_xfs() -> bool:
 
 
 @functools.cache
+def has_freezing() -> bool:
+    """Tell whether a file system can be made to hang."""
+    return has_ext4() and shutil.which("fsfreeze") is not None
+
+
+@functools.cache
 def has_immutable_flag() -> bool:
     """Tell whether `chattr +i` works where temporary files are."""
     if not has_root() or shutil.which("chattr") is None:
@@ -108,6 +114,7 @@ _PROBES = {
     "tmpfs": has_tmpfs,
     "ext4": has_ext4,
     "xfs": has_xfs,
+    "freezing": has_freezing,
     "immutable flag": has_immutable_flag,
     "network block device": has_network_block_device,
     "namespaces": has_namespaces,

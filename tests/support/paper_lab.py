@@ -95,6 +95,13 @@ class Paper:
         path = self.run.file(JOURNAL)
         until(lambda: path.exists() and path.read_bytes().count(b"\n") >= count, "the run did not get so far")
 
+    def until_counted(self, kind: str, count: int) -> None:
+        """Wait until there are so many entries of a type; a busy machine starts three processes slowly."""
+        deadline = time.monotonic() + DEADLINE_S
+        while self.counts_if_any().get(kind, 0) < count:
+            assert time.monotonic() < deadline, f"{self.counts_if_any().get(kind, 0)} of {count} {kind}"
+            time.sleep(0.1)
+
     def counts(self) -> dict[str, int]:
         """Return how many entries there are of each type."""
         found: dict[str, int] = {}
@@ -186,6 +193,14 @@ class Paper:
                 time.sleep(2.0)  # a look costs a fiftieth of the requests of a minute
         finally:
             self.feed(is_paused=False)
+
+
+def start_s(paper: Paper) -> float:
+    """Return how long this machine takes now to start a command: what a command does is timed from then on."""
+    began = time.monotonic()
+    command = [sys.executable, "-P", "-m", "tc", "kill", "status", paper.run.run_id]
+    subprocess.run(command, env=paper.environment, capture_output=True, check=False)
+    return time.monotonic() - began
 
 
 @dataclass(frozen=True)

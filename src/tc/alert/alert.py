@@ -37,7 +37,10 @@ class AlertKind(StrEnum):
     kill_confirmed = "kill_confirmed"
     node_dead = "node_dead"
     node_stalled = "node_stalled"
+    cpu_bound = "cpu_bound"
+    health_check = "health_check"
     agent_dead = "agent_dead"
+    agent_stalled = "agent_stalled"
     supervisor_dead = "supervisor_dead"
     stale_data = "stale_data"
     stand_down = "stand_down"
@@ -70,7 +73,10 @@ _FACTS: dict[AlertKind, tuple[Severity, str]] = {
     AlertKind.kill_confirmed: (Severity.INFO, "clear-latch.md"),
     AlertKind.node_dead: (Severity.PAGE, "node-dead.md"),
     AlertKind.node_stalled: (Severity.PAGE, "node-dead.md"),
+    AlertKind.cpu_bound: (Severity.WARNING, "node-dead.md"),
+    AlertKind.health_check: (Severity.PAGE, "node-dead.md"),
     AlertKind.agent_dead: (Severity.PAGE, "kill.md"),
+    AlertKind.agent_stalled: (Severity.PAGE, "kill.md"),
     AlertKind.supervisor_dead: (Severity.PAGE, "node-dead.md"),
     AlertKind.stale_data: (Severity.PAGE, "stale-data.md"),
     AlertKind.stand_down: (Severity.PAGE, "stand-down.md"),

@@ -95,12 +95,12 @@ class AlertDesk:
             return alert
 
     def clear(self, kind: AlertKind, key: str = "") -> None:
-        """Say that a condition is over: it is no longer escalated, and raising it again is a new alert."""
+        """Say that a condition is over, to every sink, too: it escalates no more, and raised again is a new alert."""
         key = plain_text(key)
         with self._mutex:
             known = self._open.pop((kind, key), None)
             if known is not None:
-                self._note_cleared(known.alert)
+                self._tell_cleared(known.alert)
             self._clear_adopted(kind, key)
 
     def close(self, timeout_s: float = 5.0) -> None:
@@ -141,6 +141,7 @@ class AlertDesk:
         facts = {
             "alert_id": outcome.alert.alert_id,
             "sink": outcome.sink,
+            "event": outcome.event,
             "escalation": outcome.alert.escalation,
             "attempts": outcome.attempts,
             "latency_ns": outcome.latency_ns,
@@ -151,6 +152,13 @@ class AlertDesk:
             facts |= {"problem": outcome.problem, "is_given_up": outcome.is_given_up}
             self._recorder.add(FAILED, facts)
 
+    def _tell_cleared(self, alert: Alert) -> None:
+        self._note_cleared(alert)
+        if not self._is_closed:  # it replaces what waits still: one message says both then
+            parcel = Parcel(alert, self._clock.monotonic_ns(), cleared_ns=self._clock.now_ns())
+            for lane in self._lanes:
+                lane.put(parcel)
+
     def _note_cleared(self, alert: Alert) -> None:
         self._recorder.add(CLEARED, {"alert_id": alert.alert_id, "repeats": alert.repeats})
 
@@ -158,7 +166,7 @@ class AlertDesk:
         for name, each in list(self._adopted.items()):
             if (each.alert.kind, each.alert.key) == (kind, key):
                 del self._adopted[name]
-                self._note_cleared(each.alert)
+                self._tell_cleared(each.alert)
 
     def _note_acknowledged(self, alert_ids: set[str]) -> None:
         with self._mutex:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tc.alert.alert import Alert
+from tc.alert.alert import Alert, Severity
 from tc.alert.sinks import SEND_S, Sink, SinkFailed, problem_of
 from tc.clock import SYSTEM_CLOCK, Clock, iso_utc
 
@@ -25,12 +25,28 @@ _GRACE_S = 0.5  # what a sink that bounds itself may take longer than it said
 
 @dataclass(frozen=True)
 class Parcel:
-    """An alert on its way to one sink; `raised_mono_ns` is when it was raised, on the monotonic clock."""
+    """An alert on its way to one sink; `raised_mono_ns` is when it was raised, on the monotonic clock.
+
+    With `cleared_ns`, UNIX nanoseconds, it says that its condition is over, and `raised_mono_ns` is when that was said.
+    """
 
     alert: Alert
     raised_mono_ns: int
     attempts: int = 0
     due_ns: int = 0
+    cleared_ns: int | None = None
+
+    @property
+    def event(self) -> str:
+        """What is said of it."""
+        if self.cleared_ns is not None:
+            return "cleared"
+        return "escalated" if self.alert.escalation else "raised"
+
+    @property
+    def rank(self) -> int:
+        """Its place in a queue; that something is over wakes nobody."""
+        return Severity.INFO.rank if self.cleared_ns is not None else self.alert.severity.rank
 
 
 @dataclass(frozen=True)
@@ -43,6 +59,7 @@ class Outcome:
     latency_ns: int
     problem: str | None
     is_given_up: bool = False
+    event: str = "raised"
 
 
 class Lane:
@@ -68,7 +85,7 @@ class Lane:
         with self._changed:
             self._waiting.pop(parcel.alert.alert_id, None)
             if len(self._waiting) >= WAITING_MAX:
-                last = max(self._waiting.values(), key=lambda each: (each.alert.severity.rank, each.attempts))
+                last = max(self._waiting.values(), key=lambda each: (each.rank, each.attempts))
                 dropped = self._waiting.pop(last.alert.alert_id)
             self._waiting[parcel.alert.alert_id] = parcel
             self._changed.notify_all()
@@ -116,7 +133,7 @@ class Lane:
                 else:
                     ready = self._choose(now)
                 if ready:
-                    ready.sort(key=lambda each: (each.alert.severity.rank, each.alert.raised_ns))
+                    ready.sort(key=lambda each: (each.rank, each.alert.raised_ns))
                     taken = ready[: self._batch if ready[0].attempts else BATCH_MAX]
                     for each in taken:
                         del self._waiting[each.alert.alert_id]
@@ -166,9 +183,12 @@ class Lane:
 
     def _document(self, parcel: Parcel, sent_ns: int) -> dict[str, Any]:
         latency_ns = self._clock.monotonic_ns() - parcel.raised_mono_ns
-        return {**parcel.alert.as_json(), "sent_ns": sent_ns, "sent": iso_utc(sent_ns), "latency_ns": latency_ns}
+        said = {**parcel.alert.as_json(), "event": parcel.event}
+        if parcel.cleared_ns is not None:
+            said |= {"cleared_ns": parcel.cleared_ns, "cleared": iso_utc(parcel.cleared_ns)}
+        return {**said, "sent_ns": sent_ns, "sent": iso_utc(sent_ns), "latency_ns": latency_ns}
 
     def _tell(self, parcel: Parcel, problem: str | None, *, is_given_up: bool = False) -> None:
         latency_ns = self._clock.monotonic_ns() - parcel.raised_mono_ns
         attempts = parcel.attempts + (not is_given_up)
-        self._on_outcome(Outcome(self.name, parcel.alert, attempts, latency_ns, problem, is_given_up))
+        self._on_outcome(Outcome(self.name, parcel.alert, attempts, latency_ns, problem, is_given_up, parcel.event))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ALL = "all"
 EXIT_INCOMPLETE = 6
+EXIT_NOT_LATCHED = 5
 
 app = typer.Typer(help="The kill switch of a paper run and its account.", no_args_is_help=True)
 
@@ -54,6 +55,7 @@ def activate(
         print_json(found.as_json())
     else:
         _show([found])
+    raise typer.Exit(0 if found.is_latched else EXIT_NOT_LATCHED)
 
 
 def _show(killed: list[Killed]) -> None:
@@ -70,7 +72,9 @@ def _show_one(found: Killed) -> None:
     print_lines(f"  closed {text}" for text in found.closed)
     print_lines(f"  left, not this run's: {text}" for text in found.foreign)
     if not found.is_latched:
-        print_lines(["  NOT LATCHED: the latch could not be written; nothing keeps the account from a new run"])
+        print_lines(
+            ["  NOT LATCHED: the disk takes no latch, and until it does nothing keeps the account from a new run"]
+        )
 
 
 @app.command()

@@ -12,6 +12,8 @@ from tc.cli.output import print_json, print_lines
 if TYPE_CHECKING:
     from tc.runs.paper import PaperEnd, PaperRequest, Watcher
 
+_PARTS = {"loop": "loop", "order_path": "way to the venue"}
+
 
 def run_paper_here(request: PaperRequest, *, as_json: bool) -> int:
     """Run it in this terminal and return the exit code."""
@@ -113,10 +115,36 @@ def words(fact: dict[str, Any]) -> str:
             return "the venue was gone and is started again"
         case "stall" | "stale_data" | "node_ended" | "healthy" | "quarantine" | "venue_away" | "give_up":
             return watchdog_words(fact)
+        case "dead_man" if fact["problem"]:
+            return f"the dead-man countdown cannot be renewed: {fact['problem']}"
+        case "cpu_bound" | "cpu_eased" | "health":
+            return health_words(fact)
+        case "agent_stall" | "agent_healthy" | "agent_ended" | "agent_dead":
+            return agent_words(fact)
         case "open":
             return f"the run stays open: {fact['reason']}"
         case _:
             return ""
+
+
+def health_words(fact: dict[str, Any]) -> str:
+    """Return what a health check found in words; nothing where all is well, or was told already."""
+    if fact["event"] == "health":
+        return f"health check: {'; '.join(fact['problems'])}" if fact["problems"] else ""
+    return f"the node uses {fact['percent']} % of a core; its bound is {fact['bound']} %"
+
+
+def agent_words(fact: dict[str, Any]) -> str:
+    """Return what the watchdog noticed of the kill agent in words."""
+    match fact["event"]:
+        case "agent_stall":
+            return f"the kill agent's {_PARTS[fact['part']]} did nothing for {fact['age_s']:g} s"
+        case "agent_healthy":
+            return f"the kill agent's {_PARTS[fact['part']]} works again"
+        case "agent_ended":
+            return f"the kill agent did nothing for {fact['age_s']:g} s and is ended"
+        case _:
+            return f"the kill agent ended with {fact['exit_code']}, restart {fact['restarts']}"
 
 
 def watchdog_words(fact: dict[str, Any]) -> str:

@@ -16,7 +16,16 @@ from tc.durable.frame import Entry, Head
 from tc.durable.journal import Journal
 from tc.durable.local_socket import listen_locally, make_private_folder, remove_socket
 from tc.durable.lock import FileLock, LockHolder, lock_holder
-from tc.durable.process import boot_id, host, is_process_alive, is_process_stopped, process_start_time
+from tc.durable.process import (
+    boot_id,
+    host,
+    is_process_alive,
+    is_process_spent,
+    is_process_stopped,
+    process_cpu_ns,
+    process_memory_bytes,
+    process_start_time,
+)
 from tc.durable.reader import JournalCheck, JournalReader, read_entries, tail_entries, verify_journal
 from tc.durable.temporary import sweep_temporaries
 
@@ -35,11 +44,14 @@ __all__ = [
     "create_tree",
     "host",
     "is_process_alive",
+    "is_process_spent",
     "is_process_stopped",
     "listen_locally",
     "lock_holder",
     "make_directory",
     "make_private_folder",
+    "process_cpu_ns",
+    "process_memory_bytes",
     "process_start_time",
     "protect_tree",
     "read_anchor",

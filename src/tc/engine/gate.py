@@ -40,6 +40,7 @@ from tc.risk.market import is_usable
 from tc.risk.permission import Ask, State
 from tc.risk.reason import Reason
 from tc.risk.reduction import is_reducing
+from tc.risk.request_budget import VENUE_RATE
 from tc.store.ledger import PositionLedger
 from tc.store.ledger_rule import LEDGER_BUSY, Refused
 from tc.store.ledger_session import Outcome
@@ -71,7 +72,7 @@ class Gate:
     """The one choke point of a kernel: decides on orders and keeps the ledgers in step.
 
     `grants` names orders that are not a strategy's own, by client order id. `on_cancel` is called with each cancel
-    before it leaves.
+    before it leaves. `venue_room` says why an order would ask too much of the venue, or None.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Gate:
         self._ends: list[Callable[[], None]] = []
         self.grants: dict[str, Ask] = {}
         self.on_cancel: Callable[[Any], None] = _nothing
+        self.venue_room: Callable[[Any], str | None] = _nothing
 
     def attach(self, endpoints: Endpoints, bar_types: list[str]) -> None:
         """Put the gate around the endpoints, outside every other layer, and follow prices and order events."""
@@ -158,6 +160,9 @@ class Gate:
         else:
             stop, target = protection(order, siblings) if len(siblings) > 1 else (None, None)
             is_message = name != EMULATOR
+            too_much = self.venue_room(order) if is_message else None
+            if too_much is not None:
+                return Denial(VENUE_RATE, "venue_rate", too_much)
             intent = submit_intent(order, now_ns, stop, quote, reduces=reduces, is_message=is_message)
             denial = self._judge(intent, order_id, is_new=True)
             if denial is None and not order.is_reduce_only:

@@ -30,7 +30,7 @@ from tc.engine.live_guard import LiveGuard
 from tc.engine.live_http import LoopbackHttp
 from tc.engine.live_look import ON_DEMAND, Looker, traded_in
 from tc.engine.live_measure import measured_now
-from tc.engine.live_restore import adopt_kill_orders, doubtful_orders, restore_cache
+from tc.engine.live_restore import adopt_kill_orders, doubtful_orders, restore_cache, restore_standing
 from tc.engine.live_setting import End, LiveControls, LiveOutcome, LiveSetting
 from tc.engine.live_sink import LiveSink
 from tc.engine.live_state import StateKeeper, has_state
@@ -104,10 +104,10 @@ class LiveRun:
 
     def _build(self) -> None:
         setting, spec = self._setting, self._spec
-        self._http = LoopbackHttp(self._clock)
+        self._http = LoopbackHttp(self._clock, budget=self._controls.budget)
         self._hooks = hooks = LiveHooks(
-            self._begin_sync, self._until_recorded, self._until_synced, self._may_leave, self._on_reconnect,
-            self._clock, setting.since_ns,
+            self._begin_sync, lambda seq: self._sink.recorded(seq), lambda: self._sink.synced(), self._may_leave,
+            self._on_reconnect, self._clock, setting.since_ns,
         )  # fmt: skip
         self._node = build_node(spec, setting.endpoint, setting.keys, setting.log_directory, self._http, hooks)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGABRT):
@@ -116,7 +116,9 @@ class LiveRun:
         self._kernel = kernel = self._node.kernel
         self._fold = Fold()
         self._own = NodeMeasured()
-        self._status = LiveStatus(spec, self._fold, self._clock, self._controls.on_status, self._measured)
+        self._status = LiveStatus(
+            spec, self._fold, self._clock, self._controls.on_status, self._controls.budget, self._measured
+        )
         self._sink = LiveSink(self._journal, self._on_storage_fault, self._fold_entry, self._own, self._clock)
         self._recorder = Recorder(
             self._sink, kernel.clock, full=spec.observability.journal == "full", batch=1,
@@ -124,7 +126,7 @@ class LiveRun:
         )  # fmt: skip
         for instrument in spec.instruments:
             kernel.cache.add_instrument(build_instrument(instrument))
-        fills = []
+        fills, earlier = [], list[Entry]()
         if setting.attempt > 1:
             earlier = list(self._controls.earlier())
             for entry in earlier:
@@ -148,6 +150,7 @@ class LiveRun:
         if not self._fold.venue:
             self._describe()
         self._attach(fills)
+        restore_standing(self._gate.standing, earlier)
 
     def _describe(self) -> None:
         wallet = [f"{amount} {currency}" for currency, amount in self._opening["wallet"].items()]
@@ -174,6 +177,7 @@ class LiveRun:
             self._gate.books.catch_up(fill, kernel.clock.timestamp_ns())
         self._gate.books.reserve_again(kernel.clock.timestamp_ns())
         attach_gate(self._gate, self._endpoints, spec)
+        self._gate.gate.venue_room = self._http.too_much
         self._guard.attach(kernel)
         self._tap.granted = self._gate.gate.grants
         self._tap.attach(kernel, self._endpoints)
@@ -380,16 +384,11 @@ class LiveRun:
 
     def _on_storage_fault(self, fault: TcError) -> None:
         self._gate.standing.stand_down(f"JOURNAL_FAULT: {fault}")
+        self._controls.on_storage_fault(str(fault))
 
     def _begin_sync(self) -> int:
         self._recorder.drain()
         return self._sink.sync_soon()
-
-    async def _until_recorded(self, seq: int) -> None:
-        await self._sink.recorded(seq)
-
-    async def _until_synced(self) -> None:
-        await self._sink.synced()
 
     def _may_leave(self, order: Any) -> str | None:
         if self._sink.fault is not None:

@@ -2,7 +2,8 @@
 
 The code that trades is the adapter's own. Corrected is: reports that name a symbol twice after a reconnect (fills were
 doubled), a duplicate id or an aborted resend that reached the strategy as a reject, cancel-all that canceled others'
-orders, a position model that opened one position an order, and cancels that overtake their own submit.
+orders, a position model that opened one position an order, and cancels that overtake their own submit. What would use
+more of the venue's limits than a node may is denied before it is submitted; a cancel waits for room.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from tc.engine.live_http import CLEARANCE, LoopbackHttp
 from tc.engine.live_stream import PersistentUserStream, reconnect_soon
 from tc.errors import ComponentFault, TcError
 from tc.model.endpoint import ApiKeys
+from tc.risk.request_budget import Cost, Need
 
 ACCOUNT_TYPE = BinanceAccountType.USDT_FUTURES
 _ENDED = (OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED)
@@ -84,9 +86,10 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
 
     hooks: LiveHooks
 
-    def __init__(self, hooks: LiveHooks, **words: Any) -> None:
+    def __init__(self, hooks: LiveHooks, http: LoopbackHttp, **words: Any) -> None:
         super().__init__(**words)
         self.hooks = hooks
+        self._http = http
         hooks.client = self
         self._ws_client.__class__ = PersistentUserStream
         self._doubt = Doubt(self, hooks.clock, RECEIVE_WINDOW_MS)
@@ -113,7 +116,7 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
 
     async def _submit_order(self, command: Any) -> None:
         try:
-            if self._is_cleared([command.order]):
+            if await self._is_cleared([command.order]):
                 await super()._submit_order(command)
         finally:
             self._left([command.order])
@@ -121,7 +124,7 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
     async def _submit_order_list(self, command: Any) -> None:
         orders = command.order_list.orders
         try:
-            if self._is_cleared(orders):
+            if await self._is_cleared(orders):
                 await super()._submit_order_list(command)
         finally:
             self._left(orders)
@@ -278,9 +281,20 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
         for order in orders:
             self._leaving[order.client_order_id.value] = _Leaving(seq, self._loop.create_future())
 
-    def _is_cleared(self, orders: list[Any]) -> bool:
+    async def _cancel_order_single(self, *orders: Any, **named: Any) -> None:
+        await self._http.room_to_cancel()
+        await super()._cancel_order_single(*orders, **named)
+
+    async def _cancel_order_batch(self, *batch: Any, **named: Any) -> Any:
+        await self._http.room_to_cancel()
+        return await super()._cancel_order_batch(*batch, **named)
+
+    async def _is_cleared(self, orders: list[Any]) -> bool:
         """Deny what must not leave; what may is looked at once more, and waits for its intent, when it is sent."""
         problem = next(filter(None, map(self.hooks.may_leave, orders)), None)
+        if problem is None:
+            need = Need.SAFE if all(order.is_reduce_only for order in orders) else Need.RISK
+            problem = await self._http.take(need, Cost(0, len(orders)))
         for order in orders if problem is not None else ():
             self._deny_order_pre_submit(order, problem)
         CLEARANCE.set(partial(self._clear, orders))  # of this order's task alone
@@ -344,7 +358,7 @@ def client_factories(
         def create(loop: Any, name: str, config: Any, msgbus: Any, cache: Any, clock: Any) -> Any:
             client, provider = parts(config, clock)
             return PaperExecutionClient(
-                hooks, loop=loop, client=client, msgbus=msgbus, cache=cache, clock=clock,
+                hooks, http, loop=loop, client=client, msgbus=msgbus, cache=cache, clock=clock,
                 instrument_provider=provider, base_url_ws=config.base_url_ws, account_type=ACCOUNT_TYPE, name=name,
                 config=config, environment=BinanceEnvironment.LIVE, api_key=keys.api_key, api_secret=keys.api_secret,
             )  # fmt: skip

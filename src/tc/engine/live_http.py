@@ -1,10 +1,11 @@
-"""HTTP for the engine's Binance adapter: to this machine only, bounded in time, never redirected, honest about doubt.
+"""HTTP for the engine's Binance adapter: to this machine only, bounded in time and number, honest about doubt.
 
 It stands where the adapter has its own client, which has no timeout and follows redirects with the API key.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections import OrderedDict
@@ -20,6 +21,7 @@ from yarl import URL
 
 from tc.clock import SYSTEM_CLOCK, Clock
 from tc.model.endpoint import require_loopback
+from tc.risk.request_budget import NODE_SHARES, Cost, Need, RequestBudget, cost_of
 
 TIMEOUT_S = 5.0
 """Also the venue's receive window: what was not answered by then is not executed any more."""
@@ -27,10 +29,14 @@ BODY_BYTES_MAX = 64 << 20
 ORDERS_REMEMBERED_MAX = 4096
 _ORDER_PATHS = ("/fapi/v1/order", "/fapi/v1/algoOrder", "/fapi/v1/batchOrders")
 _NOT_EXECUTED = frozenset({-1008})  # the venue says itself that it did nothing
+PATIENCE_S = 1.0
+"""How long a signed request may wait for room: well within its receive window."""
+_LISTEN_KEY = "/fapi/v1/listenKey"
 _TOO_OLD = "not sent again: the order is older than its receive window"
 _KEPT_CODE = -2010
 CLEARANCE: ContextVar[Callable[[], Awaitable[str | None]] | None] = ContextVar("clearance", default=None)
 """Set by the task that sends an order: returns when it may leave, with the reason where it must not after all."""
+_TRUE = (["True"], ["true"])
 _UNCLEARED = "not sent: nobody cleared it"
 _FIRST_SERVER_ERROR, _FIRST_REDIRECT, _FIRST_ERROR = 500, 300, 400
 
@@ -50,10 +56,16 @@ class LoopbackHttp:
     An order whose fate is not known (no answer, an answer that is none, a server error) raises HttpError: the adapter
     then neither sends it again nor calls it rejected, and the engine asks the venue for it. Other failures raise it
     too. No message names a key or a signature.
+
+    `budget` counts: what would take more of the venue's limits than a node may use waits, as long as its signature
+    lasts; a question is then refused here, a change of an order denied.
     """
 
-    def __init__(self, clock: Clock = SYSTEM_CLOCK, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, clock: Clock = SYSTEM_CLOCK, timeout_s: float = TIMEOUT_S, budget: RequestBudget | None = None
+    ) -> None:  # fmt: skip
         self._clock = clock
+        self._budget = budget or RequestBudget(NODE_SHARES)
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
         self._first_sent_ns: OrderedDict[str, int] = OrderedDict()
@@ -66,9 +78,11 @@ class LoopbackHttp:
         verb = str(method).rpartition(".")[2]
         parts = urlsplit(url)
         is_order = parts.path in _ORDER_PATHS and verb != "GET"
-        problem = await self._problem(parts.query) if is_order and verb == "POST" else None
-        if problem is not None:
+        problem = await self._problem(verb, parts.path, parts.query, is_order=is_order)
+        if problem is not None and is_order:
             return Answer(_FIRST_ERROR, json.dumps({"code": _KEPT_CODE, "msg": problem}).encode())
+        if problem is not None:
+            raise HttpError(f"{verb} {parts.path}: {problem}")
         try:
             answer = await self._send(verb, url, headers, body)
         except TimeoutError:
@@ -91,6 +105,7 @@ class LoopbackHttp:
             connector = aiohttp.TCPConnector(limit=64, socket_factory=_loopback_socket)
             timeout = aiohttp.ClientTimeout(total=self._timeout_s)
             self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False)
+        sent_ms = self._now_ms()
         async with self._session.request(
             verb, URL(url, encoded=True), headers=headers, data=body, allow_redirects=False
         ) as response:
@@ -100,24 +115,62 @@ class LoopbackHttp:
                 if size > BODY_BYTES_MAX:
                     raise HttpError(f"{verb} {urlsplit(url).path}: an answer of more than {BODY_BYTES_MAX} bytes")
                 body_parts.append(part)
-            return Answer(response.status, b"".join(body_parts), dict(response.headers))
+            answer = Answer(response.status, b"".join(body_parts), dict(response.headers))
+            code = _code_of(answer.body) if answer.status >= _FIRST_ERROR else None
+            self._budget.answered(answer.status, code, answer.headers, sent_ms, self._now_ms())
+            return answer
 
-    async def _problem(self, query: str) -> str | None:
-        if self._is_too_old(query):
+    def _now_ms(self) -> int:
+        return self._clock.now_ns() // 1_000_000
+
+    async def take(self, need: Need, cost: Cost) -> str | None:
+        """Count a request in, once there is room for it; return why there was none for too long."""
+        deadline_ms = self._now_ms() + int(PATIENCE_S * 1e3)
+        while (held := self._budget.take(need, cost, self._now_ms())) is not None:
+            if self._now_ms() + held.wait_ms > deadline_ms:
+                return held.reason
+            await asyncio.sleep(held.wait_ms / 1e3)
+        return None
+
+    def too_much(self, order: Any) -> str | None:
+        """Return why there is no room for an order now, nor soon; it is not counted."""
+        held = self._budget.look(Need.SAFE if order.is_reduce_only else Need.RISK, Cost(0, 1), self._now_ms())
+        return None if held is None or held.wait_ms <= PATIENCE_S * 1e3 else held.detail
+
+    async def room_to_cancel(self) -> None:
+        """Return when a cancel may leave, however long that takes; to be awaited before it is signed."""
+        while (held := self._budget.look(Need.SAFE, Cost(), self._now_ms())) is not None:
+            await asyncio.sleep(held.wait_ms / 1e3)
+
+    async def _problem(self, verb: str, path: str, query: str, *, is_order: bool) -> str | None:
+        """Return why a request must not leave, or None once it is cleared and counted."""
+        cost = cost_of(verb, path)
+        if is_order and verb == "DELETE":  # it waited for room before it was signed
+            self._budget.count(cost, self._now_ms())
+            return None
+        if not is_order:
+            return await self.take(Need.SAFE if path == _LISTEN_KEY else Need.LOOK, cost)
+        if verb != "POST":
+            return await self.take(Need.RISK, cost)
+        words = parse_qs(query)
+        age_ns = self._age_ns((words.get("newClientOrderId") or words.get("clientAlgoId") or [""])[0])
+        if age_ns is not None and age_ns > self._timeout_s * 1e9:
             return _TOO_OLD
         clear = CLEARANCE.get()
-        return _UNCLEARED if clear is None else await clear()
+        problem = _UNCLEARED if clear is None else await clear()
+        if problem is not None or age_ns is None:  # it was counted when it was cleared
+            return problem
+        return await self.take(Need.SAFE if words.get("reduceOnly") in _TRUE else Need.RISK, cost)
 
-    def _is_too_old(self, query: str) -> bool:
-        words = parse_qs(query)
-        order_id = (words.get("newClientOrderId") or words.get("clientAlgoId") or [""])[0]
-        if not order_id:
-            return False
+    def _age_ns(self, order_id: str) -> int | None:
+        """Return how long ago an order was sent for the first time; None where it was not sent yet."""
         now_ns = self._clock.monotonic_ns()
-        first_ns = self._first_sent_ns.setdefault(order_id, now_ns)
-        if len(self._first_sent_ns) > ORDERS_REMEMBERED_MAX:
-            self._first_sent_ns.popitem(last=False)
-        return now_ns - first_ns > self._timeout_s * 1e9
+        first_ns = self._first_sent_ns.get(order_id)
+        if first_ns is None and order_id:
+            self._first_sent_ns[order_id] = now_ns
+            if len(self._first_sent_ns) > ORDERS_REMEMBERED_MAX:
+                self._first_sent_ns.popitem(last=False)
+        return None if first_ns is None else now_ns - first_ns
 
 
 def _loopback_socket(address: tuple[Any, ...]) -> socket.socket:

@@ -21,9 +21,11 @@ from nautilus_trader.model.identifiers import ClientId, ClientOrderId, Instrumen
 from nautilus_trader.model.orders import MarketOrder, OrderUnpacker
 
 from tc.durable import Entry
+from tc.engine.standing import MODES, Standing
 from tc.evidence.three_way import instrument_of
 from tc.risk.kill_machine import PREFIX
 
+_WHILE_IT_LIVED = frozenset({"run", "node"})
 _EVENTS = {
     name: getattr(events, name)
     for name in (
@@ -63,6 +65,24 @@ def restore_cache(kernel: Any, entries: Iterable[Entry], venue_id: str) -> list[
         if entry.type == "OrderFilled":
             fills.append(event)
     return fills
+
+
+def restore_standing(standing: Standing, entries: Iterable[Entry]) -> None:
+    """Let modes and stand-downs hold that the recorded entries left: another process is no reason to trade again.
+
+    What only lasted as long as its process is left out: the run's own end, and a supervisor that was gone.
+    """
+    for entry in entries:
+        if entry.type not in ("StoodDown", "StandDownEnded", "ModeChanged"):
+            continue
+        data = json.loads(entry.data)
+        where = (data.get("strategy_id"), data.get("instrument_id"))
+        if entry.type == "ModeChanged":
+            standing.set_mode(data["strategy_id"], MODES[data["after"]])
+        elif entry.type == "StandDownEnded":
+            standing.resume(*where)
+        elif data["by"] not in _WHILE_IT_LIVED:
+            standing.stand_down(data["reason"], *where)
 
 
 def doubtful_orders(kernel: Any) -> list[Any]:

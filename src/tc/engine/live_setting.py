@@ -16,6 +16,7 @@ from tc.engine.strategy_source import LoadedStrategy
 from tc.errors import TcError
 from tc.model.endpoint import ApiKeys, LoopbackEndpoint
 from tc.model.run_spec import RunSpec
+from tc.risk.request_budget import RequestBudget
 from tc.store.ledger import PositionLedger
 
 End = Literal["data_ended", "duration", "stopped", "shut_down", "failed", "refused", "killed"]
@@ -53,7 +54,9 @@ class LiveControls:
     `look` asks the venue for its books at a moment, with income or without, and for fills in the named instruments,
     blocking. `open_ledgers` opens those of the account under the gate's rules, given the wallet. `earlier` reads the
     journal's entries of earlier starts, `save_state` writes what strategies want kept, `on_look` is given what a look
-    on demand found, `on_status` once a second what holds. `beat` writes a sign of life by its slot.
+    on demand found, `on_status` once a second what holds. `beat` writes a sign of life by its slot;
+    `on_storage_fault` is told why the journal takes no more, when it cannot say so itself. `budget` counts what
+    the node asks of its venue, by whatever client.
     """
 
     on_progress: Callable[[Progress], None]
@@ -67,8 +70,10 @@ class LiveControls:
     save_state: Callable[[bytes], None]
     on_look: Callable[[dict[str, Any]], None]
     on_status: Callable[[dict[str, Any]], None]
+    on_storage_fault: Callable[[str], None]
     beat: Callable[[int, int], None]
     attribution: dict[str, Any]
+    budget: RequestBudget
     clock: Clock = SYSTEM_CLOCK
 
 

@@ -25,6 +25,7 @@ from tc.evidence.latency import NodeMeasured
 from tc.evidence.metrics import run_activity
 from tc.evidence.three_way import instrument_of
 from tc.model.run_spec import RunSpec
+from tc.risk.request_budget import RequestBudget
 from tc.risk.usage import usages
 from tc.store.run_directory import STATUS_SCHEMA
 
@@ -41,13 +42,14 @@ class LiveStatus:
     """Keeps what only the moment tells (who stood whom down, when data came) and makes the document."""
 
     def __init__(
-        self, spec: RunSpec, fold: Fold, clock: Clock, write: Callable[[Document], None],
+        self, spec: RunSpec, fold: Fold, clock: Clock, write: Callable[[Document], None], budget: RequestBudget,
         measured: Callable[[], NodeMeasured],
     ) -> None:  # fmt: skip
         self._spec = spec
         self._fold = fold
         self._clock = clock
         self._write = write
+        self._budget = budget
         self._measured = measured
         self._told: dict[tuple[str, str, str], tuple[str, int]] = {}
         self._latches: dict[str, tuple[str, int]] = {}
@@ -105,6 +107,7 @@ class LiveStatus:
             "look": self._look(),
             "orders": self._orders(),
             "positions": self._positions(),
+            "requests": self._budget.describe(now_ns // 1_000_000),
             "counts": self._counts(),
             "activity": self._activity(),
             "data": {name: _times(self._data.get(name)) for name in self._gate.market.feeds},

@@ -9,10 +9,14 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tc.model.run_spec import RunSpec  # whoever only reads heartbeats does without its schema
+    from tc.model.run_spec import RunSpec  # its schema is larger than the kill agent
 
 HEARTBEAT = "heartbeat"
+AGENT_HEARTBEAT = "agent.heartbeat"
+"""The same of the run's kill agent: its loop, and the venue's last answer to it."""
 STACKS = "stacks.txt"
+STALL_FILES = "stall-*.txt"
+"""One a stall, with the stacks as they were then."""
 STACK_SIGNAL = signal.SIGRTMIN + 5
 """Makes the node write the stacks of its threads, even while Python code or C code keeps its loop."""
 STALE_S = 10.0
@@ -36,6 +40,7 @@ class Slot(IntEnum):
     FEED_TS = 9
     ORDER_PATH = 10
     UNIX = 11
+    DEAD_MAN = 12
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,8 @@ def stale_limit_s(spec: RunSpec) -> float:
 
     That is `safety.stale_data_timeout_s`, else ten seconds or three bars at the pace of the data, whichever is longer.
     """
+    from tc.model.value import bar_seconds  # only here
+
     if spec.safety is not None and spec.safety.stale_data_timeout_s is not None:
         return float(spec.safety.stale_data_timeout_s)
-    from tc.model.value import bar_seconds
-
     return max([STALE_S, *(_BARS * bar_seconds(feed.bar_type) / float(feed.speed or 1) for feed in spec.data)])

@@ -128,7 +128,16 @@ class Safety(Section):
     max_memory_mb: int | None = Field(
         default=None, ge=256, le=1_048_576, description="Memory that the node may hold, MB; default 2048."
     )
+    max_cpu_percent: int | None = Field(
+        default=None, ge=1, le=6_400, description="Alert above so much of one core for 15 s, percent; default 95."
+    )
     kill_on: KillOn | None = Field(default=None, description="What kills the run without an operator.")
+    dead_man_s: int | None = Field(
+        default=None,
+        ge=10,
+        le=600,
+        description="The venue cancels resting orders when the kill agent is silent for so long, seconds; default off.",
+    )
     alerts: tuple[PlainName, ...] | None = Field(
         default=None, description="Alert sinks by name, besides log; the target of NAME is in `TC_ALERT_NAME`."
     )

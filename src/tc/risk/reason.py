@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+NODE_CODES = {
+    "VENUE_RATE": "It would take more of the venue's rate limit than a node may use; the kill agent needs the rest.",
+    "JOURNAL_FAULT": "The journal cannot be written; nothing leaves that is not recorded.",
+    "REAL_TIME": "It runs on real time, and the data does not.",
+    "NOT_ARRIVED": "The venue has no such order, and takes none that is so old.",
+}
+"""What a paper node itself says of an order, past the gate; in docs/reason-codes.md, too."""
+
 
 class Reason(StrEnum):
     """A refusal's code; `meaning` is the sentence of docs/reason-codes.md. Codes are never renamed or reused."""

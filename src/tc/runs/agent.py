@@ -18,8 +18,12 @@ from tc.alert.sinks import sinks_of
 from tc.clock import Clock, iso_utc, parse_utc_ns
 from tc.durable import Entry, lock_holder, make_directory, process_start_time, write_artifact
 from tc.errors import ComponentFault, StorageError, TcError
+from tc.model.heartbeat import Slot
+from tc.runs.agent_beat import IS_ARMED, IS_KILLING, AgentBeat, KillingClock
+from tc.runs.dead_man import DeadMan
+from tc.runs.kill_call import CallPost
 from tc.runs.kill_hands import Hands
-from tc.runs.kill_note import LATCH_S, KillNotes, close_in_time
+from tc.runs.kill_note import LATCH_S, KillNotes, LatchClosing, holds
 from tc.runs.kill_order import AGENT, CALL_SIGNAL, KillOrder
 from tc.runs.kill_tail import JournalTail
 from tc.runs.kill_work import KillWork
@@ -31,7 +35,7 @@ from tc.supervise.command import run_command
 POLL_S = 0.02
 EQUITY_S = 2.0
 UNREADABLE_MAX = 3
-"""So often in a row a latch must be unreadable to count as closed for who is running already."""
+"""So often in a row a latch must be unreadable, or without history, to count as closed for who is running already."""
 BY = "kill agent"
 
 Say = Callable[[dict[str, Any]], None]
@@ -58,7 +62,12 @@ class Agent:
         self._alerts = RunAlerts(_desk(order, clock), str(self._run.path))
         self._trigger = order.trigger_machine()
         self._fired: str | None = None
-        self._is_orphan = self._has_run = False
+        self._is_orphan = self._has_run = self._is_flat = False
+        self._post = CallPost(self._run.scratch)
+        self._closings_due: dict[str, LatchClosing] = {}
+        self._notes: list[KillNotes] = []
+        self._beat: AgentBeat | None = None
+        self._dead_man: DeadMan | None = None
 
     def arm(self) -> None:
         """Show the venue the keys, and say where we are.
@@ -82,33 +91,50 @@ class Agent:
         threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
         if self._order.triggers.get("total_drawdown") is not None:
             threading.Thread(target=self._watch_equity, name="equity", daemon=True).start()
+        self._beat = AgentBeat(self._order, self._clock)
+        self._beat.begin()
+        if self._order.dead_man_s is not None:
+            self._dead_man = DeadMan(self._order, self._order.dead_man_s, self._beat, self._say, self._clock)
+            self._dead_man.begin()
         self._say({"event": "armed", "pid": os.getpid()})
 
     def watch(self) -> None:
         """Return when the run is over: sealed, or without node and supervisor."""
+        beat = self._beat
+        assert beat is not None, "it was armed"
         try:
             while not self._is_done():
                 self._tail.read()
-                call = self._call() or self._triggered()
+                call = self._post.take() or self._call() or self._triggered()
                 if call is not None:
                     self._kill(call)
+                beat.turn()
                 signal.sigtimedwait({CALL_SIGNAL}, POLL_S)  # whoever closes our latch calls
         finally:
+            beat.end()
+            if self._dead_man is not None and self._run.is_sealed:
+                self._dead_man.end()
             self._alerts.close()
 
     def _is_done(self) -> bool:
+        self._notes = [each for each in self._notes if not each.is_done]
+        if self._notes or not all(each.is_done for each in self._closings_due.values()):
+            return False  # the disk does not take what a kill has to leave behind
         if self._run.is_sealed:
             return True
         self._has_run |= (is_running := lock_holder(self._run.lock_path) is not None)
         if not self._is_orphan or is_running or not self._has_run:
             return False
+        if self._is_flat:
+            return True
         what = "supervisor and node are gone, and what the run holds is at the venue"
         self._alerts.raise_alert(AlertKind.node_dead, what)
         self._fired = self._fired or self._trigger.take_loss(what)
         call = self._triggered()
-        if call is not None:
-            self._kill(call)
-        return True
+        if call is None:
+            return True
+        self._kill(call)
+        return False  # before what it leaves behind is written
 
     def _triggered(self) -> dict[str, Any] | None:
         """Return by what the run is to be killed without an operator; once, and not where it is killed already."""
@@ -178,50 +204,81 @@ class Agent:
             return []
 
     def _kill(self, call: dict[str, Any]) -> None:
+        assert self._beat is not None, "it was armed"
+        self._beat.write(Slot.IS_WATCHED, IS_KILLING)
+        try:
+            self._carry_out(call, KillingClock(self._clock, self._beat))
+        finally:
+            self._beat.write(Slot.IS_WATCHED, IS_ARMED)
+
+    def _carry_out(self, call: dict[str, Any], clock: Clock) -> None:
         by, reason = str(call["by"]), str(call["reason"])
         notes = KillNotes(self._latch, self._clock)
+        self._notes.append(notes)
 
         def tell(stage: str, facts: dict[str, Any]) -> None:
             if stage == "confirmed":
                 return  # told with what was found
             self._tell(stage, facts)
+            self._post.tell(stage, facts)
             if stage == "incomplete":
                 notes.add(INCOMPLETE, facts)
 
         work = KillWork(
-            self._order, self._clock, tell, include_foreign=bool(call.get("include_foreign")), gives_up_s=None,
+            self._order, clock, tell, include_foreign=bool(call.get("include_foreign")), gives_up_s=None,
             tail=self._tail,
         )  # fmt: skip
         is_latched = self._close(self._latch, by, reason)
         work.ask()  # the account stays locked while its node ends: nobody trades there before its latch is closed, too
         self._tell("taken", {"by": by, "reason": reason})
+        self._post.tell("taken", {})
         notes.add(TAKEN, {"who": BY, "pid": os.getpid(), "account": self._account.name})
-        work.found.is_latched = self._close(self._account, by, reason) and is_latched
+        is_latched = self._close(self._account, by, reason) and is_latched
         try:
             found = work.carry_out()
         except ComponentFault as fault:  # the run ended with its venue, and there is nothing left to try
             tell("incomplete", {"reason": str(fault)})
             notes.close()
             return
+        self._is_flat = True
+        found.is_latched = is_latched or all(holds(latch) for latch in (self._latch, self._account))  # by now
         notes.add(CONFIRMED, found.as_json())
         notes.close()
         self._tell("confirmed", {"seconds": found.seconds})
+        self._post.tell("confirmed", found.as_json())
+        self._post.forget()
 
     def _tell(self, stage: str, facts: dict[str, Any]) -> None:
         self._say({"event": "kill", "stage": stage, **facts})
         self._alerts.take_kill(stage, facts)
 
     def _close(self, latch: KillLatch, by: str, reason: str) -> bool:
-        """Close a latch that is not closed, count it as acted on, and return whether it is closed now."""
-        if latch.state() is not None:
+        """Close a latch that is not closed, and return whether it is now; what cannot be closed now is tried on."""
+        if holds(latch):
             return True
-        problem = close_in_time(latch, by, reason, self._clock, run_id=self._order.run_id)
-        self._handled.add((latch.name, len(self._closings(latch))))
+        problem = self._closing(latch, by, reason).problem()
         if problem is None:
             return True
-        self._say({"event": "not_latched", "reason": problem})
-        self._alerts.raise_alert(AlertKind.not_latched, f"NOT LATCHED: {problem}", key=latch.name)
+        self._say({"event": "not_latched", "latch": latch.name, "reason": problem})
+        what = f"NOT LATCHED: {problem}; it is tried again until it is"
+        self._alerts.raise_alert(AlertKind.not_latched, what, key=latch.name)
         return False
+
+    def _closing(self, latch: KillLatch, by: str, reason: str) -> LatchClosing:
+        known = self._closings_due.get(latch.name)
+        if known is not None and not known.is_done:
+            return known
+        closings = len(self._closings(latch))
+        self._handled |= {(latch.name, closings), (latch.name, closings + 1)}  # ours is no call to kill
+
+        def on_closed() -> None:
+            self._say({"event": "latched", "latch": latch.name})
+            self._alerts.clear(AlertKind.not_latched, latch.name)
+
+        run_id = self._order.run_id
+        closing = LatchClosing(latch, by, reason, self._clock, on_closed, run_id=run_id)
+        self._closings_due[latch.name] = closing
+        return closing
 
     def _watch(self) -> None:
         while os.read(self._lifeline, 4096):

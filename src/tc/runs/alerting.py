@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tc.alert.desk import AlertDesk, log_of
 from tc.alert.sinks import sinks_of
 from tc.clock import SYSTEM_CLOCK, Clock
-from tc.errors import IdUnsafe
+from tc.errors import IdUnsafe, InputError
 from tc.store.roots import Roots
 from tc.supervise.command import run_command
 
@@ -37,3 +38,17 @@ def open_desk(
     names = (spec.safety.alerts if spec.safety is not None else None) or ()
     sinks = sinks_of(names, environment, log_of(roots.alerts, run_id), run=run_command)
     return AlertDesk(roots.alerts, sinks, run_id=run_id, clock=clock)
+
+
+def open_desk_for_kill(names: Sequence[str], roots: Roots, run_id: str, clock: Clock = SYSTEM_CLOCK) -> AlertDesk:
+    """Return the desk of a run for whoever kills it; of the sinks those that have a target here."""
+    known = [name for name in names if _has_target(name)]
+    sinks = sinks_of(known, os.environ, log_of(roots.alerts, run_id), run=run_command)
+    return AlertDesk(roots.alerts, sinks, run_id=run_id, clock=clock)
+
+
+def _has_target(name: str) -> bool:
+    try:
+        return bool(sinks_of([name], os.environ, Path()))
+    except InputError:
+        return False

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from tc.alert.alert import AlertKind
 from tc.clock import SYSTEM_CLOCK, Clock
 from tc.durable import is_process_alive
 from tc.errors import ComponentFault, InputError, StorageError, TcError
-from tc.runs.kill_note import KillNotes, close_in_time
+from tc.runs.kill_call import call_agent
+from tc.runs.kill_note import KillNotes, LatchClosingApart, holds, unless_closed
 from tc.runs.kill_order import AGENT, CALL_SIGNAL
 from tc.runs.kill_work import Killed, KillWork
-from tc.store.kill_latch import CLOSED, CONFIRMED, INCOMPLETE, TAKEN, KillLatch
+from tc.store.kill_latch import CLOSED, CONFIRMED, INCOMPLETE, TAKEN, KillLatch, require_words
 from tc.store.roots import Roots
 from tc.store.run_directory import RunDirectory, trace_of
 from tc.store.run_store import RunStore
@@ -34,21 +36,26 @@ def kill_run(
         InputError: it is no paper run, or nobody is named; or nothing is known of its venue, and it is latched.
         ComponentFault: it is not confirmed; the latch holds, and an agent keeps trying.
     """
+    require_words(by, reason)
     run = RunStore(roots).find(run_id)
     if run.metadata()["mode"] != "paper":
         raise InputError(f"run {run_id} is a backtest, which holds nothing; end it with Ctrl-C")
     latch = KillLatch.of_run(roots, run_id)
     seen = _closings(latch)
-    problem = close_in_time(latch, by, reason, clock, run_id=run_id, include_foreign=include_foreign)
+    closing = LatchClosingApart(latch, by, reason, clock, run_id=run_id, include_foreign=include_foreign)
+    problem = closing.problem()
     if problem is None:
         found = _by_agent(run, latch, seen, clock)
-        if found is not None:
-            return found
+    else:
+        found = _by_call(run, closing, {"by": by, "reason": reason, "include_foreign": include_foreign}, clock)
+    if found is not None:
+        return found
     agent = trace_of(run, AGENT)
     if agent:  # it does not work, and must not wake up beside us
         end_process(agent["pid"], agent["start_time"], 0)
     try:
-        return _by_ourselves(run, by, reason, clock, is_latched=problem is None, include_foreign=include_foreign)
+        problem = problem and unless_closed(latch, problem)
+        return _by_ourselves(run, by, reason, clock, problem, include_foreign=include_foreign)
     except InputError:
         confirmed = _since(latch, 0).get(CONFIRMED)
         if not run.is_sealed or confirmed is None:
@@ -61,8 +68,9 @@ def kill_all(roots: Roots, *, by: str, reason: str, clock: Clock = SYSTEM_CLOCK)
 
     Return what each came to, and in words each that could not be confirmed.
     """
+    require_words(by, reason)
     problems: list[str] = []
-    problem = close_in_time(KillLatch.of_all(), by, reason, clock)
+    problem = LatchClosingApart(KillLatch.of_all(), by, reason, clock).problem()
     if problem is not None:
         problems.append(f"NOT LATCHED: {problem}")
     found: list[Killed] = []
@@ -98,28 +106,58 @@ def _by_agent(run: RunDirectory, latch: KillLatch, seen: int, clock: Clock) -> K
         clock.sleep(POLL_S)
 
 
+def _by_call(run: RunDirectory, closing: LatchClosingApart, call: dict[str, Any], clock: Clock) -> Killed | None:
+    """Call the armed agent, which no latch told, and return what it did; None where it does not answer."""
+    is_taken = False
+    for said in call_agent(run.scratch, call, AGENT_S, clock):
+        facts = said["facts"]
+        if not is_taken:
+            is_taken = True
+            closing.leave()  # the agent goes on trying until both latches are written
+        if said["stage"] == "confirmed":
+            return Killed(**facts)
+        if said["stage"] == "incomplete":
+            raise ComponentFault(f"{facts['reason']}; its agent keeps trying")
+    return None
+
+
 def _by_ourselves(
-    run: RunDirectory, by: str, reason: str, clock: Clock, *, is_latched: bool, include_foreign: bool
+    run: RunDirectory, by: str, reason: str, clock: Clock, problem: str | None, *, include_foreign: bool
 ) -> Killed:
+    """Do the agent's work; `problem` says why the run's latch is not closed, where it is not."""
+    from tc.runs.alerting import open_desk_for_kill
     from tc.runs.kill_way import order_of  # only here: a spec takes longer to import than a latch to close
+    from tc.runs.run_alert import RunAlerts
 
     order = order_of(run)
-    work = KillWork(order, clock, lambda _stage, _facts: None, include_foreign=include_foreign)
-    work.ask()
     account = KillLatch.of_account(order.endpoint.http, order.api_key)
-    problem = close_in_time(account, by, reason, clock, run_id=run.run_id)
+    other = LatchClosingApart(account, by, reason, clock, run_id=run.run_id).problem()
+    problem = (other and unless_closed(account, other)) or problem
+    alerts = RunAlerts(open_desk_for_kill(order.alerts, run.roots, run.run_id, clock), str(run.path))
+    alerts.take_kill("taken", {"by": by, "reason": reason})
+    if problem is not None:
+        alerts.raise_alert(AlertKind.not_latched, f"NOT LATCHED: {problem}; it is tried again until it is")
     notes = KillNotes(KillLatch.of_run(run.roots, run.run_id), clock)
     notes.add(TAKEN, {"who": "operator", "account": account.name})
-    work.found.is_latched = is_latched and problem is None
+
+    def tell(stage: str, facts: dict[str, Any]) -> None:
+        if stage != "confirmed":  # told with what was found
+            alerts.take_kill(stage, facts)
+
+    work = KillWork(order, clock, tell, include_foreign=include_foreign)
+    work.ask()
     try:
         found = work.carry_out()
+        found.is_latched = problem is None or (holds(account) and holds(KillLatch.of_run(run.roots, run.run_id)))
         notes.add(CONFIRMED, found.as_json())
+        alerts.take_kill("confirmed", {"seconds": found.seconds})
         return found
     except ComponentFault as fault:
         notes.add(INCOMPLETE, {"reason": str(fault)})
         raise
     finally:
         notes.close()
+        alerts.close()
 
 
 def _closings(latch: KillLatch) -> int:

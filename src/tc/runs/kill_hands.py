@@ -12,12 +12,14 @@ from typing import Any
 from tc.clock import Clock
 from tc.errors import ComponentFault, TcError
 from tc.risk.kill_machine import PREFIX, Books, Cancel, Close, WorkingOrder
+from tc.risk.request_budget import RequestBudget
 from tc.runs.kill_order import KillOrder
 from tc.venue.client import BATCH_MAX, RECEIVE_WINDOW_MS, VenueClient, VenueRefused
 
 HANDS = 12
 ANSWER_S = 5.0
 POLL_S = 0.05
+LOOK_WEIGHT, FILLS_WEIGHT = 7, 10
 _OVER = frozenset({"FILLED", "CANCELED", "EXPIRED", "REJECTED", "EXPIRED_IN_MATCH"})
 _UNKNOWN_ORDER = -2013
 
@@ -29,6 +31,7 @@ class Hands:
         self._order = order
         self._clock = clock
         self._pool = ThreadPoolExecutor(HANDS, "kill")
+        self._budget = RequestBudget()  # of all hands: when the venue says wait, none of them asks
         self._mine = threading.local()
         self._clients: list[VenueClient] = []
         self._number = 0
@@ -44,13 +47,27 @@ class Hands:
         """Return if the venue knows the keys; raises as VenueClient does."""
         self._client().account()
 
+    def beat(self) -> None:
+        """Ask the venue the cheapest question that takes keys."""
+        self._client().open_orders(next(iter(self._order.maximum)))
+
+    def count_down(self, seconds: int) -> None:
+        """Start the venue's countdown of every symbol anew, or switch it off with 0; raises as VenueClient does."""
+        for symbol in self._order.maximum:
+            self._client().count_down(symbol, seconds * 1_000)
+
     def equity(self) -> Decimal:
         """Return what the account is worth at the venue's marks."""
         return Decimal(self._client().account()["totalMarginBalance"])
 
     def books(self, own_orders: set[str]) -> Books:
-        """Read what is there, in two round trips: seven requests, ten more for each symbol that is not flat."""
+        """Read what is there, in two round trips: seven requests, ten more for each symbol that is not flat.
+
+        Where others used up most of the venue's limit it takes its time, so that what is left lasts.
+        """
         mine, symbols = own_orders, self._order.maximum
+        weight = LOOK_WEIGHT + FILLS_WEIGHT * len(symbols)
+        self._clock.sleep(self._budget.pace_ms(weight, self._clock.now_ns() // 1_000_000) / 1e3)
         rows, orders, algos = self._together(
             [
                 lambda: self._client().positions(),
@@ -155,7 +172,7 @@ class Hands:
     def _client(self) -> VenueClient:
         client: VenueClient | None = getattr(self._mine, "client", None)
         if client is None:
-            client = VenueClient(self._order.endpoint, self._order.keys, clock=self._clock)
+            client = VenueClient(self._order.endpoint, self._order.keys, clock=self._clock, budget=self._budget)
             self._mine.client = client
             self._clients.append(client)
         return client

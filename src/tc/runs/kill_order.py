@@ -29,7 +29,8 @@ class KillOrder:
 
     `maximum` has every symbol of the run, with the largest quantity of an order or None; `since_ms` is no later than
     the run's first order. With `is_again` an agent takes the place of one that died, perhaps in the middle of a kill.
-    `alerts` are the spec's sinks, by name; `triggers` what kills without an operator.
+    `alerts` are the spec's sinks, by name; `triggers` what kills without an operator; `dead_man_s` how long the venue's
+    countdown runs, None where there is none.
     """
 
     run_id: str
@@ -45,6 +46,7 @@ class KillOrder:
     is_again: bool = False
     alerts: tuple[str, ...] = ()
     triggers: dict[str, str | bool | None] = field(default_factory=dict)
+    dead_man_s: int | None = None
 
     @classmethod
     def of(
@@ -57,6 +59,7 @@ class KillOrder:
             keys.api_secret, spec.venue.endpoint is None, since_ms, maximum,
             alerts=() if spec.safety is None else spec.safety.alerts or (),
             triggers={} if spec.safety is None or spec.safety.kill_on is None else _triggers(spec.safety.kill_on),
+            dead_man_s=None if spec.safety is None else spec.safety.dead_man_s,
         )  # fmt: skip
 
     @property

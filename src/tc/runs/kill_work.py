@@ -74,6 +74,7 @@ class KillWork:
         self._tail = tail or JournalTail(self._run.file(JOURNAL))
         self._began_ns = clock.monotonic_ns()
         self._told_ns: int | None = None
+        self._fenced: set[tuple[int, int]] = set()
         self._asked: LockHolder | None = None
         self._asked_ns: int | None = None
         self._closings = 0
@@ -170,9 +171,11 @@ class KillWork:
 
     def _fence(self) -> None:
         holder = lock_holder(self._run.lock_path)
-        if holder is not None:
+        is_new = holder is not None and (holder.pid, holder.start_time) not in self._fenced
+        if holder is not None and is_new:  # else it is gone but for what waits for a disk, and its lock with it
             end_process(holder.pid, holder.start_time, 0)
-        self._stage("fenced", is_anew=holder is not None)
+            self._fenced.add((holder.pid, holder.start_time))
+        self._stage("fenced", is_anew=is_new)
         self._tail.read()  # what it wrote at last
 
     def _confirm_by_evidence(self) -> None:

@@ -22,9 +22,10 @@ from tc.runs.credentials import resolve_keys
 from tc.runs.kill_clear import is_confirmed, is_latched
 from tc.runs.kill_order import KillOrder
 from tc.runs.paper_agent import ArmedAgent
+from tc.runs.paper_health import HealthCheck
 from tc.runs.paper_order import NodeOrder
 from tc.runs.paper_venue import HOST, OwnVenue, remove_venue
-from tc.runs.paper_watch import PaperWatch
+from tc.runs.paper_watch import CPU_BOUND, PaperWatch
 from tc.runs.run_alert import RunAlerts
 from tc.runs.spec_file import read_spec_file
 from tc.runs.stop import StopRequest
@@ -104,6 +105,7 @@ class Supervisor:
         self._run = RunDirectory(request.roots, self._run_id)
         self._venue: OwnVenue | None = None
         self._agent: ArmedAgent | None = None
+        self._health: HealthCheck | None = None
         self._is_created = request.attempt > 1
         self._is_told = self._is_over = False
 
@@ -149,7 +151,7 @@ class Supervisor:
         if self._is_created:
             since_ms = parse_utc_ns(self._run.metadata()["created"]) // 1_000_000
         known = KillOrder.of(self._run, self._spec, order.endpoint, order.keys, since_ms)
-        self._agent = ArmedAgent(known, self._watcher)
+        self._agent = ArmedAgent(known, self._watcher, self._clock)
         try:
             self._agent.begin()
             self._agent.require_armed()
@@ -162,7 +164,10 @@ class Supervisor:
         safety = self._spec.safety
         restarts = MAX_RESTARTS if safety is None or safety.max_restarts is None else safety.max_restarts
         attempt = order.attempt
-        self._watch = PaperWatch(self._run, restarts, self._watcher, self._clock)
+        percent = None if safety is None else safety.max_cpu_percent
+        bound = CPU_BOUND if percent is None else percent / 100
+        self._watch = PaperWatch(self._run, restarts, self._watcher, self._clock, cpu_bound=bound)
+        self._health = HealthCheck(self._run, order.endpoint, self._watcher, self._clock)
         is_disk = False
         while True:
             node.tell(order.to_line())
@@ -175,7 +180,7 @@ class Supervisor:
             if order.is_closing:
                 raise self._not_sealed(order, is_disk=is_disk)
             attempt += 1
-            is_killed = is_latched(self._request.roots, self._run_id)
+            is_killed = self._is_killed()
             if is_killed:
                 self._await_kill()
             verdict = self._watch.died()
@@ -197,8 +202,8 @@ class Supervisor:
             self._watch.await_return(
                 verdict,
                 order.endpoint,
-                lambda: stop.is_set() or is_latched(self._request.roots, self._run_id),
-                self._keep_venue,
+                lambda: stop.is_set() or self._is_killed(),
+                self._keep_all,
             )
         except BaseException:
             node.kill()
@@ -221,6 +226,7 @@ class Supervisor:
         try:
             while True:
                 self._watch.turn(node)
+                self._check_health(node)
                 line = node.next_line(POLL_S)
                 if line is not None:
                     self._hear(line)
@@ -242,6 +248,21 @@ class Supervisor:
             raise
         finally:
             node.close()
+
+    def _check_health(self, node: Child) -> None:
+        agent = self._agent
+        assert self._health is not None, "it is made with the watch"
+        self._health.turn(
+            node.pid,
+            is_agent_running=agent is None or agent.is_running,
+            missing=[*self._watch.missing, *(() if agent is None else agent.missing)],
+            cpu_share=self._watch.cpu_share,
+        )
+
+    def _keep_all(self) -> None:
+        if self._agent is not None:
+            self._agent.look()
+        self._keep_venue()
 
     def _keep_venue(self) -> None:
         if self._venue is not None and self._venue.has_ended():
@@ -289,11 +310,22 @@ class Supervisor:
     def _await_kill(self) -> None:
         """Keep the venue until whoever kills the run has made it flat: an agent tries as long as it takes."""
         deadline_ns = self._clock.monotonic_ns() + int(KILL_S * 1e9)
-        while not is_confirmed(self._request.roots, self._run_id):
+        while not self._is_confirmed():
             is_tried = self._agent is not None and self._agent.look() and self._agent.is_running
             if not is_tried and self._clock.monotonic_ns() > deadline_ns:
                 return
             self._clock.sleep(POLL_S)
+
+    def _is_killed(self) -> bool:
+        # The agent's word needs no disk: a latch that could not be written keeps no node from starting.
+        if self._agent is not None:
+            self._agent.look()
+        is_told = self._agent is not None and self._agent.is_told
+        return is_told or is_latched(self._request.roots, self._run_id)
+
+    def _is_confirmed(self) -> bool:
+        is_flat = self._agent is not None and self._agent.is_flat
+        return is_flat or is_confirmed(self._request.roots, self._run_id)
 
     def _own_venue(self, base: Path) -> tuple[LoopbackEndpoint, ApiKeys]:
         self._venue = venue = OwnVenue(self._spec, self._request.roots, self._run_id)
@@ -315,6 +347,8 @@ class Supervisor:
         write_artifact(self._run.scratch / VENUE, encode_document(venue))
 
     def _clean(self) -> None:
+        if self._health is not None:
+            self._health.close()
         self._alerts.close()
         if self._agent is not None:
             self._agent.end(is_sealed=self._run.is_sealed, clock=self._clock)

@@ -1,30 +1,45 @@
-"""The supervisor's side of the kill agent: started before the node may trade, started again when it dies."""
+"""The supervisor's side of the kill agent: started before the node may trade, watched, started again when it dies."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from tc.clock import SYSTEM_CLOCK, Clock
-from tc.errors import ChildFailed, RefusedError
+from tc.durable import BeatFile
+from tc.errors import ChildFailed, RefusedError, StorageError
+from tc.model.heartbeat import AGENT_HEARTBEAT, Slot, read_beats
+from tc.runs.agent_beat import IS_KILLING
 from tc.runs.kill_order import KillOrder
 from tc.supervise.child import Child
+from tc.supervise.watch_policy import SECOND, Dead, Healthy, Stalled, Watch, WatchPolicy
 
 ARM_S = 10.0
 STOP_S = 2.0
 POLL_S = 0.02
 RESTARTS_MAX = 3
+ARMED = WatchPolicy(loop_stall=2 * SECOND, order_path_stall=15 * SECOND, dead=8 * SECOND)
+KILLING = WatchPolicy(loop_stall=8 * SECOND, order_path_stall=15 * SECOND, dead=15 * SECOND)
+"""In a kill it may wait for a venue that hangs, five seconds for each answer."""
 
 
 class ArmedAgent:
-    """One run's agent."""
+    """One run's agent; `is_told` and `is_flat` say that it has a run to kill, and that it did."""
 
-    def __init__(self, order: KillOrder, watcher: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self, order: KillOrder, watcher: Callable[[dict[str, Any]], None], clock: Clock = SYSTEM_CLOCK
+    ) -> None:  # fmt: skip
         self._order = order
         self._watcher = watcher
         self._child: Child | None = None
         self._restarts = 0
+        self._clock = clock
+        self._watch = Watch(ARMED)
+        self._file: BeatFile | None = None
+        self.is_told = self.is_flat = False
 
     def begin(self) -> None:
         """Start it; it is armed a moment later."""
@@ -47,9 +62,10 @@ class ArmedAgent:
         """Pass on what it says, and start it again where it died; return whether there is one still."""
         if self._child is None:
             return False
-        while (line := self._child.next_line(0.0)) is not None:
-            self._watcher(line)
+        self._read(self._child)
         code = self._child.exit_code()
+        if code is None:
+            self._check(self._child)
         if code is None or code == 0:
             return True
         self._child.close()
@@ -62,18 +78,61 @@ class ArmedAgent:
         self.begin()
         return True
 
+    def _read(self, child: Child) -> None:
+        # What a latch says, too, but without a disk: a kill has begun, and whether the account is flat.
+        while (line := child.next_line(0.0)) is not None:
+            if line.get("event") == "kill":
+                self.is_told, self.is_flat = True, line["stage"] == "confirmed"
+            self._watcher(line)
+
+    def _check(self, child: Child) -> None:
+        """Look at its signs of life; tell of a beat that is missed, and end it where it is dead."""
+        if self._file is None:
+            with suppress(StorageError):  # it has not made it yet
+                self._file = BeatFile.look(self._order.run.scratch / AGENT_HEARTBEAT)
+        beats = None
+        if self._file is not None:
+            beats = read_beats(self._file.read, child.pid)
+            self._watch.policy = KILLING if self._file.read(Slot.IS_WATCHED) == IS_KILLING else ARMED
+        for finding in self._watch.turn(self._clock.monotonic_ns(), beats):
+            if isinstance(finding, Healthy):
+                self._watcher({"event": "agent_healthy", "part": finding.part.value})
+            elif isinstance(finding, Stalled):
+                self._watcher({"event": "agent_stall", "part": finding.part.value, "age_s": _seconds(finding.age)})
+            elif isinstance(finding, Dead):
+                self._watcher({"event": "agent_ended", "age_s": _seconds(finding.age)})
+                child.ask_to_stop(signal.SIGKILL)  # that it is gone is seen later: a disk may hold it
+
+    @property
+    def missing(self) -> list[str]:
+        """What of it misses beats now."""
+        return [f"agent {part}" for part in self._watch.missing]
+
     @property
     def is_running(self) -> bool:
         """Whether there is one now."""
         return self._child is not None and self._child.exit_code() is None
 
     def end(self, *, is_sealed: bool, clock: Clock = SYSTEM_CLOCK) -> None:
-        """Disarm it: the run is over. Of a sealed run it ends by itself, once it has said how a kill came out."""
+        """Disarm it: the run is over.
+
+        One that has a run to kill ends by itself, once the account is flat and the disk has what it leaves behind; of
+        a sealed run it is waited for until it has said how a kill came out.
+        """
         if self._child is None:
             return
         deadline_ns = clock.monotonic_ns() + int(ARM_S * 1e9)
-        while is_sealed and self.is_running and clock.monotonic_ns() < deadline_ns:
+        while is_sealed and self.is_running and not self.is_flat and clock.monotonic_ns() < deadline_ns:
+            self._read(self._child)
             clock.sleep(POLL_S)
-        self._child.stop(STOP_S)
-        self._child.close()
+        self._read(self._child)
+        if self.is_told and self.is_running:
+            self._child.leave()
+        else:
+            self._child.stop(STOP_S)
+            self._child.close()
         self._child = None
+
+
+def _seconds(ns: int) -> float:
+    return round(ns / 1e9, 3)

@@ -34,6 +34,7 @@ from tc.errors import InputError, NotFound, RefusedError, StorageError, TcError
 from tc.model.heartbeat import HEARTBEAT, STACK_SIGNAL, STACKS
 from tc.model.run_spec import RunSpec
 from tc.model.value import duration_seconds
+from tc.risk.request_budget import NODE_SHARES, RequestBudget
 from tc.runs.connectivity import PROBE, READINESS, evaluate_readiness, probe_document, readiness_document
 from tc.runs.inputs import RunInputs, load_inputs
 from tc.runs.kill_clear import require_no_latch
@@ -68,7 +69,8 @@ def run_node(line: bytes, lifeline: int, say: Say, clock: Clock = SYSTEM_CLOCK) 
     """
     order = NodeOrder.from_line(line)
     inputs = load_inputs(Path(order.spec_path), order.roots, Path(order.base))
-    client = VenueClient(order.endpoint, order.keys, clock=clock)
+    budget = RequestBudget(NODE_SHARES)
+    client = VenueClient(order.endpoint, order.keys, clock=clock, budget=budget)
     with _account(order):
         if not order.is_killed:
             require_no_latch(order.roots, order.run_id, order.endpoint.http, order.api_key)
@@ -76,15 +78,16 @@ def run_node(line: bytes, lifeline: int, say: Say, clock: Clock = SYSTEM_CLOCK) 
         if order.attempt == 1:
             _require_flat(client, order, inputs.spec)
         with _opened(order, inputs, clock) as writer:
-            node = _Node(order, inputs, client, writer, say, clock)
+            node = _Node(order, inputs, client, writer, say, clock, budget)
             threading.Thread(target=node.watch, args=(lifeline,), name="lifeline", daemon=True).start()
             return node.run()
 
 
 class _Node:
     def __init__(
-        self, order: NodeOrder, inputs: RunInputs, client: VenueClient, writer: RunWriter, say: Say, clock: Clock
-    ) -> None:
+        self, order: NodeOrder, inputs: RunInputs, client: VenueClient, writer: RunWriter, say: Say, clock: Clock,
+        budget: RequestBudget,
+    ) -> None:  # fmt: skip
         self._order = order
         self._inputs = inputs
         self._spec = inputs.spec
@@ -92,6 +95,7 @@ class _Node:
         self._writer = writer
         self._say = say
         self._clock = clock
+        self._budget = budget
         self._stop = StopRequest()
         self._is_orphan = False
         self._shown_ns = 0
@@ -214,8 +218,10 @@ class _Node:
             save_state=partial(write_artifact, self._writer.directory.scratch / STRATEGY_STATE),
             on_look=self._on_look,
             on_status=self._on_status,
+            on_storage_fault=lambda reason: self._say({"event": "journal_fault", "reason": reason}),
             beat=self._beats.write,
             attribution=attribution(self._writer.metadata),
+            budget=self._budget,
             clock=self._clock,
         )
 

@@ -11,12 +11,13 @@ from contextlib import suppress
 from typing import Any
 
 from tc.clock import Clock
-from tc.durable import BeatFile, append_stream
+from tc.durable import BeatFile, append_stream, process_cpu_ns
 from tc.errors import StorageError
 from tc.model.endpoint import LoopbackEndpoint
-from tc.model.heartbeat import HEARTBEAT, STACK_SIGNAL, STACKS, read_beats
+from tc.model.heartbeat import HEARTBEAT, STACK_SIGNAL, STACKS, STALL_FILES, read_beats
 from tc.store.run_directory import RunDirectory
 from tc.supervise.child import Child
+from tc.supervise.cpu_policy import Burning, CpuWatch
 from tc.supervise.watch_policy import (
     Dead,
     Finding,
@@ -37,6 +38,7 @@ STACK_BYTES_MAX = 1 << 20
 PROBE_TIMEOUT_S = 1.0
 VENUE_WAIT_S = 600.0
 AGAIN_S = 30.0
+CPU_BOUND = 0.95
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -44,12 +46,15 @@ Tell = Callable[[dict[str, Any]], None]
 class PaperWatch:
     """Watches one run over the starts of its node; `tell` is given everything that is noticed."""
 
-    def __init__(self, run: RunDirectory, max_restarts: int, tell: Tell, clock: Clock) -> None:
+    def __init__(
+        self, run: RunDirectory, max_restarts: int, tell: Tell, clock: Clock, *, cpu_bound: float = CPU_BOUND
+    ) -> None:  # fmt: skip
         self._run = run
         self._watch = Watch(WatchPolicy(max_restarts=max_restarts))
         self._tell = tell
         self._clock = clock
         self._file: BeatFile | None = None
+        self._cpu = CpuWatch(cpu_bound)
         self._stalls = 0
 
     def turn(self, node: Child) -> None:
@@ -61,12 +66,27 @@ class PaperWatch:
         beats = None if self._file is None else read_beats(self._file.read, node.pid)
         for finding in self._watch.turn(now_ns, beats):
             self._act(finding, node)
+        burnt = self._cpu.turn(now_ns, process_cpu_ns(node.pid))
+        if burnt is not None:
+            event = "cpu_bound" if isinstance(burnt, Burning) else "cpu_eased"
+            self._tell({"event": event, "percent": round(burnt.share * 100), "bound": round(self._cpu.bound * 100)})
+
+    @property
+    def missing(self) -> list[str]:
+        """The parts of the node that miss beats now."""
+        return self._watch.missing
+
+    @property
+    def cpu_share(self) -> float | None:
+        """What the node used of a core lately."""
+        return self._cpu.share
 
     def died(self) -> Quarantine | GiveUp:
         """Return what follows the death of the node."""
         if self._file is not None:
             self._file.close()
             self._file = None
+        self._cpu.begin()
         return self._watch.died(self._clock.monotonic_ns())
 
     def hold_back(self, verdict: Quarantine | GiveUp, exit_code: int) -> None:
@@ -130,7 +150,7 @@ class PaperWatch:
             if not text:  # it is stopped, or waits for a disk
                 return {"stack": None}
             self._stalls += 1
-            kept = self._run.scratch / f"stall-{self._stalls}.txt"
+            kept = self._run.scratch / STALL_FILES.replace("*", str(self._stalls))
             with append_stream(kept) as out:
                 out.write(text)
         except (OSError, StorageError):  # nothing is lost but the stacks

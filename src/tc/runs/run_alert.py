@@ -10,7 +10,8 @@ from typing import Any
 from tc.alert.alert import AlertKind
 from tc.alert.desk import AlertDesk
 from tc.durable import Entry
-from tc.errors import StorageError
+from tc.risk.request_budget import VENUE_RATE
+from tc.supervise.watch_policy import Part
 
 STALE = "STALE_DATA"
 _ENDING = "run"  # stands down by itself when it ends
@@ -33,6 +34,10 @@ class RunAlerts:
     def raise_alert(self, kind: AlertKind, what: str, *, key: str = "", since_ns: int | None = None) -> None:
         """Raise one."""
         self._desk.raise_alert(kind, what, where=self._where, key=key, since_ns=since_ns)
+
+    def clear(self, kind: AlertKind, key: str = "") -> None:
+        """Say that one is over."""
+        self._desk.clear(kind, key)
 
     def take_entry(self, entry: Entry) -> None:
         """Take one entry of the node's journal."""
@@ -58,6 +63,8 @@ class RunAlerts:
             self.raise_alert(AlertKind.reconciliation_break, what, key=_break_key(data), since_ns=ts)
         elif entry.type == "ReconciliationBreakEnded":
             self._desk.clear(AlertKind.reconciliation_break, _break_key(data))
+        elif entry.type == "IntentDenied" and data["code"] == VENUE_RATE:
+            self.raise_alert(AlertKind.limit_warning, f"{VENUE_RATE}: {data['detail']}", key=VENUE_RATE, since_ns=ts)
         elif entry.type == "LastStopCanceled":
             self.raise_alert(AlertKind.position_left, f"{subject} canceled its position's last stop", key=subject)
 
@@ -84,7 +91,11 @@ class RunAlerts:
         elif event == "healthy":
             self._desk.clear(AlertKind.node_stalled)
         elif event in ("node_ended", "quarantine"):
-            self._node_ended(fact)
+            self.raise_alert(AlertKind.node_dead, f"the node is gone: {_words(fact)}")
+        elif event == "journal_fault":
+            self.raise_alert(
+                AlertKind.journal_poisoned, f"the journal takes no more, and the node ends: {fact['reason']}"
+            )
         elif event == "restart":
             self._desk.clear(AlertKind.node_dead)
         elif event == "give_up":
@@ -95,6 +106,12 @@ class RunAlerts:
             )
         elif event == "armed":
             self._desk.clear(AlertKind.agent_dead)
+        elif event == "dead_man":
+            self._dead_man(fact["problem"])
+        elif event in ("cpu_bound", "cpu_eased", "health"):
+            self._health(fact)
+        elif event in ("agent_stall", "agent_healthy", "agent_ended"):
+            self._agent_stalled(fact)
         elif event == "open":
             self.raise_alert(AlertKind.position_left, f"the run ended and is not confirmed: {fact['reason']}")
 
@@ -107,10 +124,33 @@ class RunAlerts:
         if reason.startswith(_LEDGER):
             self.raise_alert(AlertKind.corruption_guard, reason, since_ns=ts)
 
-    def _node_ended(self, fact: dict[str, Any]) -> None:
-        self.raise_alert(AlertKind.node_dead, f"the node is gone: {_words(fact)}")
-        if fact.get("exit_code") == StorageError.exit_code:
-            self.raise_alert(AlertKind.journal_poisoned, "the journal took no more entries, and the node ended")
+    def _dead_man(self, problem: str | None) -> None:
+        if problem is None:
+            self._desk.clear(AlertKind.health_check, "dead man")
+            return
+        what = f"the venue's dead-man countdown cannot be renewed, and will cancel what rests: {problem}"
+        self.raise_alert(AlertKind.health_check, what, key="dead man")
+
+    def _health(self, fact: dict[str, Any]) -> None:
+        if fact["event"] == "cpu_bound":
+            what = f"the node uses {fact['percent']} % of a core, above its bound of {fact['bound']} %"
+            self.raise_alert(AlertKind.cpu_bound, what)
+        elif fact["event"] == "cpu_eased":
+            self._desk.clear(AlertKind.cpu_bound)
+        elif fact["problems"]:
+            self.raise_alert(AlertKind.health_check, "; ".join(fact["problems"]))
+        else:
+            self._desk.clear(AlertKind.health_check)
+
+    def _agent_stalled(self, fact: dict[str, Any]) -> None:
+        if fact["event"] == "agent_stall":
+            what = f"the kill agent does not work: {_words(fact)}; `tc kill activate` does the work itself"
+            self.raise_alert(AlertKind.agent_stalled, what, key=str(fact["part"]))
+        elif fact["event"] == "agent_healthy":
+            self._desk.clear(AlertKind.agent_stalled, str(fact["part"]))
+        else:
+            for part in (Part.LOOP, Part.ORDER_PATH):
+                self._desk.clear(AlertKind.agent_stalled, part.value)
 
 
 def _break_key(data: dict[str, Any]) -> str:

@@ -28,6 +28,7 @@ from tc.evidence.reconcile import Reconciliation, reconcile
 from tc.evidence.report_html import render_html
 from tc.evidence.report_markdown import render_markdown
 from tc.evidence.result_digest import ResultDigest
+from tc.model.heartbeat import STALL_FILES
 from tc.model.run_spec import RunSpec
 from tc.runs.inputs import LoadedFeed
 from tc.store.run_directory import (
@@ -38,6 +39,7 @@ from tc.store.run_directory import (
     RECONCILIATION,
     REPORT_HTML,
     REPORT_MARKDOWN,
+    STALLS,
     STATE,
     RunDirectory,
     encode_document,
@@ -218,3 +220,8 @@ def _write_documents(
         writer.write(ENGINE_LOG, read_artifact(run.scratch / ENGINE_LOG))
     except NotFound:
         writer.write(ENGINE_LOG, b"")
+    stalls = sorted(run.scratch.glob(STALL_FILES))
+    if stalls:
+        make_directory(run.file(STALLS))
+    for path in stalls:
+        writer.write(f"{STALLS}/{path.name}", read_artifact(path))

@@ -11,7 +11,7 @@ from typing import Any
 
 from tc.clock import SYSTEM_CLOCK, Clock, parse_utc_ns
 from tc.errors import StorageError
-from tc.runs.status_fact import Facts, Problem, Process, gather
+from tc.runs.status_fact import AgentBeats, Facts, Problem, Process, gather
 from tc.store.roots import Roots
 from tc.store.run_directory import RunDirectory
 from tc.store.run_store import RunStore
@@ -19,6 +19,9 @@ from tc.store.run_store import RunStore
 STALE_NS = 5_000_000_000
 """A node says what holds once a second: after so long what it said is old."""
 LOOK_STALE_NS = 15_000_000_000
+AGENT_STALE_NS = 8_000_000_000
+"""A kill agent turns fifty times a second; in a kill it may wait five seconds for a venue that hangs."""
+HEALTH_STALE_NS = 45_000_000_000
 """A node looks at its venue every five seconds, and stands down when it could not for so long."""
 
 
@@ -177,12 +180,18 @@ def _lights(facts: Facts, document: dict[str, Any] | None) -> list[Light]:
     lights = [_node(facts)]
     if facts.metadata.get("mode") != "paper":
         return [*lights, *_latch_light(facts), *_alert_light(facts)]
-    lights += [_process("supervisor", facts.supervisor, "nobody supervises it"), _agent(facts), _venue(facts)]
+    lights += [
+        _process("supervisor", facts.supervisor, "nobody supervises it"),
+        _agent(facts),
+        _health(facts),
+        _venue(facts),
+    ]
     lights += [_said(facts, document)]
     if document is not None:
         is_fresh = lights[-1].is_ok is True
         lights += [_as_of(_trading(document), is_fresh=is_fresh), _data(facts, document), _look(facts, document)]
         lights += [_as_of(_limits(document), is_fresh=is_fresh)]
+        lights += [_as_of(_requests(document), is_fresh=is_fresh)] if "requests" in document else []
     return [*lights, *_latch_light(facts), *_alert_light(facts)]
 
 
@@ -214,8 +223,43 @@ def _agent(facts: Facts) -> Light:
     if light.is_ok and isinstance(facts.agent, Process):
         if facts.agent.trace.get("armed") is not True:
             return Light(light.name, is_ok=False, detail=f"pid {facts.agent.pid} lives, but is not armed")
-        return Light(light.name, is_ok=True, detail=f"armed, pid {facts.agent.pid}")
+        return _beating(light.name, facts.agent.pid, facts.agent_beats)
     return light
+
+
+def _beating(name: str, pid: int, beats: AgentBeats | None) -> Light:
+    if beats is None or beats.turned_ns is None:
+        return Light(name, None, f"armed, pid {pid}; it shows no sign of life")
+    if beats.turned_ns > AGENT_STALE_NS:
+        return Light(name, is_ok=False, detail=f"pid {pid} does nothing", age_ns=beats.turned_ns)
+    if beats.answered_ns is None or beats.answered_ns > LOOK_STALE_NS:
+        return Light(name, is_ok=False, detail=f"armed, pid {pid}; no answer of the venue", age_ns=beats.answered_ns)
+    dead_man = "" if beats.dead_man_ns is None else f", dead man armed for {beats.dead_man_ns / 1e9:.0f} s"
+    return Light(name, is_ok=True, detail=f"armed, pid {pid}{dead_man}", age_ns=beats.turned_ns)
+
+
+def _health(facts: Facts) -> Light:
+    found = facts.health
+    if found is None or isinstance(found, Problem):
+        return Light("health check", None, "none was done yet" if found is None else found.detail)
+    age_ns = facts.now_ns - int(found["ts"])
+    problems = [*found["problems"], *(f"{part} misses beats" for part in found["missing"])]
+    used = "" if found["memory_mb"] is None else f"the node holds {found['memory_mb']:,} MB"
+    cpu = "" if found["cpu_percent"] is None else f", uses {found['cpu_percent']} % of a core"
+    detail = "; ".join(problems) or f"all is well; {used}{cpu}"
+    return Light("health check", not problems and age_ns <= HEALTH_STALE_NS, detail, age_ns)
+
+
+def _requests(document: dict[str, Any]) -> Light:
+    requests = document["requests"]
+    shares = [
+        f"{one['used']:,} of {one['limit']:,} {name.replace('_', ' ')}"
+        for name, one in requests.items() if isinstance(one, dict)
+    ]  # fmt: skip
+    held = f"; {requests['held_back']:,} held back so far" if requests["held_back"] else ""
+    if requests["held_ms"]:
+        held += f"; the venue says wait {requests['held_ms'] / 1e3:.0f} s"
+    return Light("venue limits", not requests["held_ms"], ", ".join(shares) + held)
 
 
 def _venue(facts: Facts) -> Light:

@@ -9,12 +9,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from tc.clock import Clock
-from tc.durable import LockHolder, is_process_alive, is_process_stopped, lock_holder, read_artifact, read_entries
+from tc.durable import (
+    BeatFile,
+    LockHolder,
+    is_process_alive,
+    is_process_stopped,
+    lock_holder,
+    read_artifact,
+    read_entries,
+)
 from tc.errors import NotFound, StorageError, TcError
+from tc.model.heartbeat import AGENT_HEARTBEAT, Slot
 from tc.runs.kill_clear import latches_of_accounts
 from tc.store.account_lock import user_state
 from tc.store.kill_latch import KillLatch, LatchState, closed_latches
-from tc.store.run_directory import NODE_STATUS, STATUS_SCHEMA, RunDirectory, decode_document
+from tc.store.run_directory import HEALTH, NODE_STATUS, STATUS_SCHEMA, RunDirectory, decode_document
 from tc.venue.loopback import resolve_loopback
 from tc.venue.probe import Probe, probe_venue
 
@@ -42,6 +51,18 @@ class Process:
 
 
 @dataclass(frozen=True)
+class AgentBeats:
+    """The kill agent's signs of life: how long ago it turned, and the venue answered it, in ns; None before the first.
+
+    `dead_man_ns` is how long the venue's dead-man countdown runs still, None where there is none.
+    """
+
+    turned_ns: int | None
+    answered_ns: int | None
+    dead_man_ns: int | None
+
+
+@dataclass(frozen=True)
 class Alerts:
     """How many alerts are open, and how many of those nobody has acknowledged."""
 
@@ -63,6 +84,8 @@ class Facts:
     document: Document | Problem | None
     supervisor: Process | Problem | None
     agent: Process | Problem | None
+    agent_beats: AgentBeats | None
+    health: Document | Problem | None
     venue: Probe | Problem | None
     latches: tuple[LatchState, ...]
     alerts: Alerts | Problem | None
@@ -94,6 +117,8 @@ def gather(run: RunDirectory, clock: Clock) -> Facts:
         document=document,
         supervisor=_process(run, SUPERVISOR) if is_live else None,
         agent=_process(run, AGENT) if is_live else None,
+        agent_beats=_agent_beats(run, clock) if is_live else None,
+        health=_document(run, HEALTH) if is_live else None,
         venue=_venue(run, clock) if is_live else None,
         latches=tuple(_latches(run, document, is_sealed=is_sealed)),
         alerts=_alerts(run),
@@ -120,6 +145,23 @@ def _process(run: RunDirectory, name: str) -> Process | Problem | None:
         return Problem(f"{name} names no process")
     is_alive = is_process_alive(pid, start_time)
     return Process(pid, is_alive, is_alive and is_process_stopped(pid), trace)
+
+
+def _agent_beats(run: RunDirectory, clock: Clock) -> AgentBeats | None:
+    try:
+        beats = BeatFile.look(run.scratch / AGENT_HEARTBEAT)
+    except StorageError:
+        return None
+    try:
+        turned, answered, dead_man = (beats.read(slot) for slot in (Slot.LOOP, Slot.ORDER_PATH, Slot.DEAD_MAN))
+    finally:
+        beats.close()
+    now_ns = clock.monotonic_ns()
+    return AgentBeats(
+        now_ns - turned if turned else None,
+        now_ns - answered if answered else None,
+        max(0, dead_man - now_ns) if dead_man else None,
+    )
 
 
 def _venue(run: RunDirectory, clock: Clock) -> Probe | Problem | None:

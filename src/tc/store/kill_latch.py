@@ -104,7 +104,7 @@ class KillLatch:
             InputError: nobody is named, or no reason.
             StorageError: it is not closed; a kill goes on without it and says so.
         """
-        _require_words(by, reason)
+        require_words(by, reason)
         present = self.state()
         make_directory(self.folder)
         if present is None:
@@ -118,7 +118,7 @@ class KillLatch:
             InputError: nobody is named, or no reason.
             StorageError: it stays closed.
         """
-        _require_words(by, reason)
+        require_words(by, reason)
         if self.state() is None:
             return False
         self._note("KillLatchCleared", clock, {"by": by, "reason": reason})
@@ -151,7 +151,12 @@ def closed_latches(*latches: KillLatch) -> Iterator[LatchState]:
             yield state
 
 
-def _require_words(by: str, reason: str) -> None:
+def require_words(by: str, reason: str) -> None:
+    """Return if a person and a reason are named.
+
+    Raises:
+        InputError: one of them is not.
+    """
     for name, value in (("--by", by), ("--reason", reason)):
         if not value.strip() or not value.isprintable() or len(value) > PERSON_LENGTH_MAX:
             raise InputError(f"{name} was {value!r}, expected up to {PERSON_LENGTH_MAX} printable characters; give it")

@@ -22,7 +22,9 @@ REPORT_HTML = "report.html"
 RECONCILIATION = "reconciliation_result.json"
 ENGINE_LOG = "nautilus.jsonl"
 NODE_STATUS = "status.json"
+HEALTH = "health.json"
 STATE = "state"
+STALLS = "stalls"
 MANIFEST = "manifest.json"
 
 STATUSES = ("created", "running", "completed", "failed", "killed", "interrupted", "safety_blocked", "unknown")

@@ -107,6 +107,12 @@ class Child:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
 
+    def leave(self) -> None:
+        """Let it live on by itself: it notices that nobody is there any more."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+
     def tell(self, line: bytes) -> None:
         """Write it a line; one that ended already says by its exit code why."""
         assert self._process.stdin is not None

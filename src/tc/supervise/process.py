@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tc.durable import append_stream, process_start_time
+from tc.durable import append_stream, is_process_spent, process_start_time
 
 HASH_SEED_VARIABLE = "PYTHONHASHSEED"
 HASH_SEED = "0"
+GONE_S = 0.2
+"""How long a process that was killed usually takes at most to be gone."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +68,47 @@ def signal_process(pid: int, start_time: int, number: int) -> bool:
 
 
 def end_process(pid: int, start_time: int, timeout_s: float) -> bool:
-    """Ask that very process to end, end it where it does not, and see it gone; return whether it was there."""
+    """Ask that very process to end, end it where it does not, and see it gone; return whether it was there.
+
+    Of one that waits for a disk which does not answer, the kernel keeps what waits. It counts as gone where nothing
+    else of it is left: it runs no instruction of its own any more.
+    """
     with _held(pid, start_time) as process:
         if process is None:
             return False
         with suppress(ProcessLookupError):
-            for number, wait_s in ((signal.SIGTERM, timeout_s), (signal.SIGKILL, None)):
-                signal.pidfd_send_signal(process, number)
-                if select.select([process], [], [], wait_s)[0]:
+            signal.pidfd_send_signal(process, signal.SIGTERM)
+            if select.select([process], [], [], timeout_s)[0]:
+                return True
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+            while not select.select([process], [], [], GONE_S)[0]:
+                if is_process_spent(pid):
                     break
         return True
+
+
+def fork_apart(work: Callable[[Callable[[bytes], None]], None]) -> tuple[int, socket.socket]:
+    """Do `work` in a copy of this process that outlives it; return its process id and where it says something.
+
+    `work` is given what says it. A process whose thread waits for a disk cannot even end; one whose child does can.
+    For a process that has no other threads yet, or none that `work` needs anything of.
+    """
+    ours, its = socket.socketpair()
+    pid = os.fork()
+    if pid:
+        its.close()
+        return pid, ours
+    code = 1
+    try:
+        os.setsid()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for standard in range(3):  # nobody who waits for our end waits for its
+            os.dup2(nothing, standard)
+        ours.close()
+        work(its.sendall)
+        code = 0
+    finally:
+        os._exit(code)
 
 
 def start_apart(arguments: Sequence[str], log: Path) -> int:

@@ -111,6 +111,11 @@ class Watch:
         self._missing.clear()
         self._is_dead = False
 
+    @property
+    def missing(self) -> list[str]:
+        """The parts that miss beats now."""
+        return sorted(part.value for part in self._missing)
+
     def turn(self, now: int, beats: Beats | None) -> tuple[Finding, ...]:
         """Return what is new; `beats` is None while the node is not to be watched.
 

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 from tc.clock import SYSTEM_CLOCK, Clock
 from tc.errors import ComponentFault, RefusedError
 from tc.model.endpoint import ApiKeys, LoopbackEndpoint, require_loopback
+from tc.risk.request_budget import Need, RequestBudget, cost_of
 
 TIMEOUT_S = 5.0
 RECEIVE_WINDOW_MS = 5_000
@@ -29,6 +30,7 @@ PAGE = 1_000
 BATCH_MAX = 10
 _BAD_TIMESTAMP = -1021
 _GONE = frozenset({-2011, -2013})  # canceled already, or filled
+_TOO_MANY, _TOO_MANY_CODE = 429, -1003
 _WAITING = frozenset({418, 429, 500, 502, 503, 504})
 _FIRST_REDIRECT, _FIRST_ERROR = 300, 400
 
@@ -50,7 +52,8 @@ class VenueClient:
     """Speaks to one account of the venue at `endpoint`.
 
     Every method may raise VenueUnreachable and VenueRefused. Questions are asked again where the venue is busy or away
-    for a moment; what changes something is sent once.
+    for a moment; what changes something is sent once. `budget` holds back what would ask too much of the venue, and
+    always what the venue itself said to wait for: that is a VenueRefused then, without a request.
     """
 
     def __init__(
@@ -60,12 +63,14 @@ class VenueClient:
         *,
         clock: Clock = SYSTEM_CLOCK,
         timeout_s: float = TIMEOUT_S,
+        budget: RequestBudget | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._key = keys.api_key
         self._secret = keys.api_secret.encode()
         self._clock = clock
         self._timeout_s = timeout_s
+        self._budget = budget or RequestBudget()
         self._offset_ms = 0
         self._connection: http.client.HTTPConnection | None = None
 
@@ -78,7 +83,9 @@ class VenueClient:
 
     def exchange_info(self) -> dict[str, Any]:
         """Return symbols and filters."""
-        return dict(self.ask("/fapi/v1/exchangeInfo", is_signed=False))
+        found = dict(self.ask("/fapi/v1/exchangeInfo", is_signed=False))
+        self._budget.learn(found.get("rateLimits", ()))
+        return found
 
     def account(self) -> dict[str, Any]:
         """Return wallet and permissions."""
@@ -88,9 +95,10 @@ class VenueClient:
         """Return the positions that are not flat."""
         return [row for row in self.ask("/fapi/v3/positionRisk") if float(row["positionAmt"])]
 
-    def open_orders(self) -> list[dict[str, Any]]:
-        """Return working orders."""
-        return list(self.ask("/fapi/v1/openOrders"))
+    def open_orders(self, symbol: str | None = None) -> list[dict[str, Any]]:
+        """Return working orders, of all symbols or one."""
+        words: dict[str, Any] = {} if symbol is None else {"symbol": symbol}
+        return list(self.ask("/fapi/v1/openOrders", **words))
 
     def open_algo_orders(self) -> list[dict[str, Any]]:
         """Return conditional orders that wait."""
@@ -149,6 +157,10 @@ class VenueClient:
             )
         )  # fmt: skip
 
+    def count_down(self, symbol: str, milliseconds: int) -> None:
+        """Let the venue cancel a symbol's resting orders after so long, unless it is told again before; 0: never."""
+        self.tell("POST", "/fapi/v1/countdownCancelAll", symbol=symbol, countdownTime=milliseconds)
+
     def order_named(self, symbol: str, client_order_id: str) -> dict[str, Any]:
         """Return one order by its client id."""
         return dict(self.ask("/fapi/v1/order", symbol=symbol, origClientOrderId=client_order_id))
@@ -202,6 +214,10 @@ class VenueClient:
         self._offset_ms = theirs - self._clock.now_ns() // 1_000_000
 
     def _send(self, method: str, path: str, words: dict[str, Any], *, is_signed: bool) -> Any:
+        sent_ms = self._clock.now_ns() // 1_000_000
+        held = self._budget.take(Need.LOOK if method == "GET" else Need.SAFE, cost_of(method, path), sent_ms)
+        if held is not None:
+            raise VenueRefused(f"{method} {path}", _TOO_MANY, _TOO_MANY_CODE, held.reason)
         query = urlencode(words)
         headers = {}
         if is_signed:
@@ -209,26 +225,29 @@ class VenueClient:
             query = urlencode({**words, "recvWindow": RECEIVE_WINDOW_MS, "timestamp": now_ms})
             query += f"&signature={hmac.new(self._secret, query.encode(), hashlib.sha256).hexdigest()}"
             headers["X-MBX-APIKEY"] = self._key
-        status, body = self._exchange(method, path, f"{path}?{query}" if query else path, headers)
+        status, body, said_of_us = self._exchange(method, path, f"{path}?{query}" if query else path, headers)
         if _FIRST_REDIRECT <= status < _FIRST_ERROR:
             raise RefusedError(f"the venue redirects {path}; paper follows nobody to another address")
         try:
             answer = json.loads(body)
         except ValueError:
             answer = None
+        said = answer if status >= _FIRST_ERROR and isinstance(answer, dict) else {}
+        self._budget.answered(status, said.get("code"), said_of_us, sent_ms, self._clock.now_ns() // 1_000_000)
         if status >= _FIRST_ERROR:
-            said = answer if isinstance(answer, dict) else {}
             raise VenueRefused(f"{method} {path}", status, said.get("code"), str(said.get("msg", "no reason given")))
         if answer is None:
             raise VenueUnreachable(f"{method} {path} was answered with what is no JSON")
         return answer
 
-    def _exchange(self, method: str, path: str, target: str, headers: dict[str, str]) -> tuple[int, bytes]:
+    def _exchange(
+        self, method: str, path: str, target: str, headers: dict[str, str]
+    ) -> tuple[int, bytes, dict[str, str]]:
         try:
             connection = self._connected()
             connection.request(method, target, headers=headers)
             response = connection.getresponse()
-            return response.status, response.read(BODY_BYTES_MAX)
+            return response.status, response.read(BODY_BYTES_MAX), dict(response.getheaders())
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise VenueUnreachable(f"{method} {path} at {self._endpoint.authority}: {type(error).__name__}") from None

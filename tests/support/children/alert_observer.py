@@ -4,7 +4,7 @@
 
 Modes: ok; slow (after SECONDS); refuse (503); hang (never answers); drip (a byte a second); move (307, to itself);
 picky (refuses whatever holds the word arsenic, after SECONDS).
-`FILE` gets a line an alert: `<ns> <alert_id> <escalation> <latency_ns>`.
+`FILE` gets a line an alert: `<ns> <alert_id> <escalation> <latency_ns> <kind> <event> <key>`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == "/elsewhere":
-            out.write("0 redirected 0 0\n")
+            out.write("0 redirected 0 0 - - -\n")
         if mode == "hang":
             time.sleep(3600)
         if mode == "drip":
@@ -40,7 +40,9 @@ class Handler(BaseHTTPRequestHandler):
         if mode in ("ok", "slow", "picky") and not is_poison:
             now = time.time_ns()
             for alert in json.loads(body)["alerts"]:
-                out.write(f"{now} {alert['alert_id']} {alert['escalation']} {alert['latency_ns']}\n")
+                facts = [now, *(alert[name] for name in ("alert_id", "escalation", "latency_ns", "kind"))]
+                facts += [alert.get("event", "-"), alert["key"].replace(" ", "_") or "-"]
+                out.write(" ".join(map(str, facts)) + "\n")
         self.send_response(400 if is_poison else {"refuse": 503, "move": 307}.get(mode, 204))
         self.send_header("Location", "/elsewhere")
         self.end_headers()

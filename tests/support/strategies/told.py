@@ -97,6 +97,18 @@ class Told(Strategy):
         """Reduce the position."""
         self.send(OrderSide.SELL, "0.002", reduce_only=True)
 
+    def do_add_too_much(self) -> None:
+        """Add more than one order may have."""
+        self.send(OrderSide.BUY, "0.060")
+
+    def do_flip(self) -> None:
+        """Sell more than there is."""
+        self.send(OrderSide.SELL, "0.014")
+
+    def do_sell_plainly(self) -> None:
+        """Sell a part, not marked as only reducing, beside a stop over all of it."""
+        self.send(OrderSide.SELL, "0.002")
+
     def do_cancel(self) -> None:
         """Cancel an entry."""
         self.cancel_order(next(order for order in self.working() if not order.is_reduce_only))
