@@ -65,9 +65,9 @@ class NodeMeasured:
     def as_json(self) -> dict[str, Any]:
         """Return it as journals and documents have it."""
         return {
-            "intent_to_journal_s": self.intent_to_journal.as_json(),
-            "journal_sync_s": self.journal_sync.as_json(),
-            "ledger_lock_wait_s": self.ledger_lock_wait.as_json(),
+            "intent_to_journal": self.intent_to_journal.as_json(),
+            "journal_sync": self.journal_sync.as_json(),
+            "ledger_lock_wait": self.ledger_lock_wait.as_json(),
             "ledger_commits": self.commits,
             "ledger_busy": self.busy,
             "reconnects": self.reconnects,
@@ -77,9 +77,9 @@ class NodeMeasured:
     def of_json(cls, document: dict[str, Any]) -> NodeMeasured:
         """Return what a document says; KeyError, TypeError or ValueError where it is none."""
         return cls(
-            Histogram.of_json(document["intent_to_journal_s"]),
-            Histogram.of_json(document["journal_sync_s"]),
-            Histogram.of_json(document["ledger_lock_wait_s"]),
+            Histogram.of_json(document["intent_to_journal"]),
+            Histogram.of_json(document["journal_sync"]),
+            Histogram.of_json(document["ledger_lock_wait"]),
             int(document["ledger_commits"]),
             int(document["ledger_busy"]),
             int(document["reconnects"]),

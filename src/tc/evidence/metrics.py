@@ -71,8 +71,8 @@ def run_activity(fold: Fold, present: NodeMeasured | None = None) -> dict[str, A
         if present is not None:
             measured.merge(present)
         found["measured"] = {
-            "submit_to_ack_s": fold.latency.submit_to_ack.as_json(),
-            "ack_to_fill_s": fold.latency.ack_to_fill.as_json(),
+            "submit_to_ack": fold.latency.submit_to_ack.as_json(),
+            "ack_to_fill": fold.latency.ack_to_fill.as_json(),
             **measured.as_json(),
         }
     return found

@@ -11,6 +11,8 @@ LATENCY_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 LONG_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Upper bounds in seconds of what people and safety wait for; 5 is the promise of an alert."""
 
+_US = 1_000_000
+
 
 class Histogram:
     """Counts by bucket, the last of which has no bound; `total` is the sum of all seconds."""
@@ -49,8 +51,9 @@ class Histogram:
         return found
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as documents have it."""
-        return {"bounds": list(self.bounds), "counts": list(self.counts), "sum": round(self.total, 9)}
+        """Return it as documents have it, in whole microseconds."""
+        bounds = [round(bound * _US) for bound in self.bounds]
+        return {"bounds_us": bounds, "counts": list(self.counts), "sum_us": round(self.total * _US)}
 
     @classmethod
     def of_json(cls, document: Any, bounds: tuple[float, ...] = LATENCY_BOUNDS) -> Self:
@@ -60,11 +63,11 @@ class Histogram:
             KeyError, TypeError, ValueError: it is no histogram.
         """
         found = cls(bounds)
-        if document is not None and tuple(document["bounds"]) == bounds:
+        if document is not None and document["bounds_us"] == [round(bound * _US) for bound in bounds]:
             counts = [int(count) for count in document["counts"]]
             if len(counts) != len(found.counts) or min(counts) < 0:
                 raise ValueError("a histogram with a wrong number of counts, or one below zero")
-            found.counts, found.total = counts, float(document["sum"])
+            found.counts, found.total = counts, int(document["sum_us"]) / _US
         return found
 
     @classmethod

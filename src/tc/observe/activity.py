@@ -23,15 +23,15 @@ _BY_EVENT = {
     "OrderModifyRejected": "tc_orders_modify_rejected_total",
     "OrderCancelRejected": "tc_orders_cancel_rejected_total",
     "OrderFilled": "tc_fills_total",
-    "ReconciliationBreak": "tc_reconciliation_breaks_total",
+    "ReconciliationBreak": "tc_reconciliation_breaks_recorded_total",
 }
 _COUNTED_TOO = ("tc_orders_initialized_total", "tc_orders_denied_total")
 _MEASURED = {
-    "intent_to_journal_s": "tc_intent_to_journal_seconds",
-    "journal_sync_s": "tc_journal_sync_seconds",
-    "submit_to_ack_s": "tc_submit_to_ack_seconds",
-    "ack_to_fill_s": "tc_ack_to_fill_seconds",
-    "ledger_lock_wait_s": "tc_ledger_lock_wait_seconds",
+    "intent_to_journal": "tc_intent_to_journal_seconds",
+    "journal_sync": "tc_journal_sync_seconds",
+    "submit_to_ack": "tc_submit_to_ack_seconds",
+    "ack_to_fill": "tc_ack_to_fill_seconds",
+    "ledger_lock_wait": "tc_ledger_lock_wait_seconds",
 }
 _CODES = {
     "-2018": "margin", "-2019": "margin", "-5022": "post_only", "-2022": "reduce_only", "-2021": "would_trigger",

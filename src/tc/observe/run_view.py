@@ -13,6 +13,7 @@ from tc.clock import Clock, parse_utc_ns
 from tc.durable import LockHolder, is_process_stopped, lock_holder
 from tc.errors import StorageError
 from tc.model.heartbeat import HEARTBEAT
+from tc.model.histogram import Histogram
 from tc.observe.activity import event_samples, metrics_samples
 from tc.observe.drill import Drill, read_drills
 from tc.observe.safety import (
@@ -23,7 +24,7 @@ from tc.observe.safety import (
     kill_samples,
     supervisor_samples,
 )
-from tc.observe.sheet import Sample, Sheet, states
+from tc.observe.sheet import Key, Sample, Sheet, Value, states
 from tc.observe.standing import standing_samples
 from tc.observe.trace import Trace, number, seconds, size_of
 from tc.observe.vocabulary import (
@@ -53,7 +54,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class RunView:
-    """What was found; `samples` are those of the run's page, `ended_s` is UNIX time, of a broken run a guess."""
+    """What was found; `values` are those of the run's page, `ended_s` is UNIX time, of a broken run a guess."""
 
     run_id: str
     name: str
@@ -63,14 +64,26 @@ class RunView:
     is_running: bool
     is_up: bool
     ended_s: float
-    samples: list[Sample] = field(repr=False)
+    values: dict[Key, Value] = field(repr=False)
     drills: tuple[Drill, ...]
     problems: dict[str, str]
+
+    def series(self, family: str) -> list[tuple[tuple[str, ...], float]]:
+        """Return the values of a family that is no histogram, with their labels."""
+        return [
+            (labels, value)
+            for (name, labels), value in self.values.items()
+            if name == family and not isinstance(value, Histogram)
+        ]
+
+    def has(self, family: str) -> bool:
+        """Return whether a value of a family is not 0."""
+        return any(value for _, value in self.series(family))
 
     def sheet(self) -> Sheet:
         """Return the run's page."""
         sheet = Sheet("run")
-        sheet.put(self.samples)
+        sheet.put((name, labels, value) for (name, labels), value in self.values.items())
         return sheet
 
 
@@ -109,7 +122,8 @@ class _Viewer:
         samples += [("tc_run_broken_artifacts", (each,), float(each in trace.problems)) for each in ARTIFACTS]
         return RunView(
             run.run_id, name, mode, status, is_sealed, is_running, holder is not None and not is_stopped,
-            self._ended_s(metadata), samples, drills, dict(trace.problems),
+            self._ended_s(metadata), {(name, labels): value for name, labels, value in samples}, drills,
+            dict(trace.problems),
         )  # fmt: skip
 
     def _identity(self, metadata: dict[str, Any]) -> tuple[str, str, str]:

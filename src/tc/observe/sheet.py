@@ -13,9 +13,9 @@ from tc.observe.catalogue import PAGES, by_name
 from tc.observe.family import Family, Page
 
 LABEL_LENGTH_MAX = 200
-_NO_HISTOGRAMS: dict[str, tuple[float, ...]] = {}
 
 type Value = float | Histogram
+type Key = tuple[str, tuple[str, ...]]
 type Sample = tuple[str, tuple[str, ...], Value]
 
 
@@ -27,7 +27,7 @@ class Sheet:
         self._values: dict[str, dict[tuple[str, ...], Value]] = {family.name: _zeros(family) for family in PAGES[page]}
 
     def put(self, samples: Iterable[Sample]) -> None:
-        """Take samples; a later one of the same series replaces the earlier, or is added to it where both are counts.
+        """Take samples; a later one of the same series replaces the earlier.
 
         Raises:
             ValueError: a value is not a finite number, or is a counter's and below zero.

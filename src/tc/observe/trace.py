@@ -57,14 +57,14 @@ class Trace:
         return found
 
 
-def read_document(path: Path) -> Document:
+def read_document(path: Path, bytes_max: int = DOCUMENT_BYTES_MAX) -> Document:
     """Return the JSON object in a file.
 
     Raises:
         NotFound: there is none.
         ArtifactCorrupt, StorageError, RecursionError: it cannot be read as one.
     """
-    require_plain(path)
+    require_plain(path, bytes_max)
     return decode_document(read_artifact(path), path)
 
 

@@ -29,7 +29,7 @@ ARTIFACTS = (
     "connectivity_readiness.json", "connectivity_probe.json", "drills",
 )  # fmt: skip
 
-MODE = Label("mode", MODES)
+MODE = Label("mode", (*MODES, "unknown"))
 STATUS = Label("status", STATUSES)
 GROUP = Label("group", GROUPS)
 DENIAL_REASON = Label("reason", (*(reason.value for reason in Reason), *LEDGER_CODES, OTHER))
