@@ -202,3 +202,28 @@ def test_an_artifacts_root_that_is_not_there_is_an_empty_page(tmp_path: Path, ro
         assert value(server.page(), "tc_fleet_runs") == 0
         assert server.get("/metrics/run/none")[0] == 404
     assert not roots.artifacts.exists()
+
+
+def test_what_nobody_thought_of_is_one_broken_run_too(
+    sealed: RunDirectory, roots: Roots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails under one run's files costs that run its numbers, and the others nothing."""
+    for name in ("good", "broken"):
+        copy_run(sealed, roots, name)
+    is_sealed = RunDirectory.is_sealed.fget
+    assert is_sealed is not None
+
+    def failing(run: RunDirectory) -> bool:
+        if run.run_id == "broken":
+            raise OSError(5, "Input/output error")
+        return bool(is_sealed(run))
+
+    monkeypatch.setattr(RunDirectory, "is_sealed", property(failing))
+    log: list[str] = []
+    exporter = exporter_of(roots, log)
+    page = exporter.fleet().body("text")
+    assert value(page, "tc_fleet_runs") == 2
+    assert value(page, "tc_fleet_broken_artifacts", artifact=METADATA) == 1
+    assert value(exporter.run("good").body("text"), "tc_fills_total") > 0
+    assert value(exporter.run("broken").body("text"), "tc_run_status", status="unknown") == 1
+    assert len(log) == 1

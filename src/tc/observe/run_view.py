@@ -26,7 +26,7 @@ from tc.observe.safety import (
 )
 from tc.observe.sheet import Key, Sample, Sheet, Value, states
 from tc.observe.standing import standing_samples
-from tc.observe.trace import Trace, number, seconds, size_of
+from tc.observe.trace import FAULTS, Trace, number, seconds, size_of
 from tc.observe.vocabulary import (
     ARTIFACTS,
     DRILL_VERDICTS,
@@ -88,11 +88,26 @@ class RunView:
 
 
 def view_run(run: RunDirectory, clock: Clock) -> RunView:
-    """Return a run as it is now."""
-    found = _Viewer(run, clock).view()
-    if run.is_sealed and not found.is_sealed:  # it ended while we looked
-        return _Viewer(run, clock).view()
+    """Return a run as it is now, whatever is the matter with it."""
+    try:
+        found = _Viewer(run, clock).view()
+        if run.is_sealed and not found.is_sealed:  # it ended while we looked
+            return _Viewer(run, clock).view()
+    except (*FAULTS, OSError) as fault:
+        return _unreadable(run.run_id, repr(fault))
     return found
+
+
+def _unreadable(run_id: str, problem: str) -> RunView:
+    values: dict[Key, Value] = {
+        ("tc_run_info", (run_id, "", UNKNOWN, UNKNOWN)): 1.0,
+        ("tc_run_status", (UNKNOWN,)): 1.0,
+        ("tc_run_broken_artifacts", (METADATA,)): 1.0,
+    }
+    return RunView(
+        run_id, "", UNKNOWN, UNKNOWN, is_sealed=False, is_running=False, is_up=False, ended_s=0.0, values=values,
+        drills=(), problems={METADATA: problem},
+    )  # fmt: skip
 
 
 class _Viewer:

@@ -15,20 +15,20 @@ from tc.errors import NotFound
 from tc.model.heartbeat import Slot, read_beats
 from tc.model.histogram import LONG_BOUNDS, Histogram
 from tc.observe.sheet import Sample
-from tc.observe.trace import number, require_plain, seconds
+from tc.observe.trace import Stamp, number, require_plain, seconds, stamp
 from tc.observe.vocabulary import KILL_STAGES
 from tc.store.account_lock import user_state
 from tc.store.kill_latch import CONFIRMED, INCOMPLETE, TAKEN, KillLatch
 from tc.store.run_directory import RunDirectory
 
 JOURNAL_BYTES_MAX = 64 << 20
+BOOKS_KEPT = 64
+_books: dict[Path, tuple[Stamp | None, Book]] = {}
 
 
 def alert_samples(path: Path) -> Iterator[Sample]:
     """Yield what a run's journal of alerts says; NotFound where it has none."""
-    require_plain(path, JOURNAL_BYTES_MAX)
-    book = Book()
-    book.fold(read_entries(path))
+    book = _book_of(path)
     raised = Counter(kept.alert.kind for kept in book.alerts.values())
     for kind in AlertKind:
         yield "tc_alerts_raised_total", (kind.value, kind.severity.value), float(raised[kind])
@@ -49,6 +49,21 @@ def alert_samples(path: Path) -> Iterator[Sample]:
         yield "tc_alert_failures_total", (sink,), float(failed[sink])
     for sink, histogram in latencies.items():
         yield "tc_alert_latency_seconds", (sink,), histogram
+
+
+def _book_of(path: Path) -> Book:
+    """Return the fold of a journal of alerts; of one that did not change the same as before."""
+    require_plain(path, JOURNAL_BYTES_MAX)
+    found = stamp(path)
+    known = _books.get(path)
+    if known is None or known[0] != found:
+        book = Book()
+        book.fold(read_entries(path))
+        known = (found, book)
+        if len(_books) >= BOOKS_KEPT:
+            _books.clear()
+        _books[path] = known
+    return known[1]
 
 
 def kill_samples(latch: KillLatch, account_key: str | None, *, is_running: bool) -> Iterator[Sample]:

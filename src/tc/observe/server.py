@@ -50,7 +50,7 @@ class MetricsServer:
         self._log = log
         self._pool = ThreadPoolExecutor(THREADS, "render")
         self._waiting: dict[asyncio.StreamWriter, None] = {}
-        self._connections: set[asyncio.StreamWriter] = set()
+        self._connections: dict[asyncio.StreamWriter, None] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self.counts = ServerCounts()
 
@@ -104,7 +104,7 @@ class MetricsServer:
     def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._connections) >= CONNECTIONS_MAX:
             self._make_room()
-        self._connections.add(writer)
+        self._connections[writer] = None
         self.counts.connections = len(self._connections)
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
         self._tasks.add(task)
@@ -120,7 +120,7 @@ class MetricsServer:
 
     def _forget(self, writer: asyncio.StreamWriter) -> None:
         self._waiting.pop(writer, None)
-        self._connections.discard(writer)
+        self._connections.pop(writer, None)
         self.counts.connections = len(self._connections)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -141,7 +141,10 @@ class MetricsServer:
             pass
         finally:
             self._forget(writer)
-            writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
+            if writer.transport.get_write_buffer_size():
+                writer.transport.abort()  # it does not read
+            else:
+                writer.close()
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> bool:
         """Answer a request; return whether another may follow on the connection."""
@@ -154,9 +157,8 @@ class MetricsServer:
             await self._send(writer, HTTPStatus.UNAUTHORIZED, b"show the token\n", headers, is_kept_alive=False)
             return False
         status, body, headers = await self._page(request)
-        if request.method == "HEAD":
-            body = b""
-        await self._send(writer, status, body, headers, is_kept_alive=request.is_kept_alive)
+        is_head = request.method == "HEAD"
+        await self._send(writer, status, body, headers, is_kept_alive=request.is_kept_alive, is_head=is_head)
         return request.is_kept_alive
 
     async def _page(self, request: Request) -> tuple[HTTPStatus, bytes, dict[str, str]]:
@@ -194,10 +196,11 @@ class MetricsServer:
 
     async def _send(
         self, writer: asyncio.StreamWriter, status: HTTPStatus, body: bytes, headers: dict[str, Any], *,
-        is_kept_alive: bool,
+        is_kept_alive: bool, is_head: bool = False,
     ) -> None:  # fmt: skip
         writer.write(answer_head(status, headers, len(body), is_kept_alive=is_kept_alive))
-        writer.write(body)
+        if not is_head:
+            writer.write(body)
         writer.transport.set_write_buffer_limits(high=0)  # so that drain waits for all of it
         await asyncio.wait_for(writer.drain(), WRITE_S)
 
