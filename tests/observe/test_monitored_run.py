@@ -1,7 +1,7 @@
 """Prometheus and Alertmanager at a paper run that faults are injected into: each alert fires, arrives, and clears.
 
 The rules are those of deploy/ with shorter durations (support/monitoring_lab.py); the run, its venue and its exporter
-are processes as users start them. What a whole run does not lead to is in test_monitored_runs_made_up.py.
+are processes as users start them. What a whole run does not lead to is in test_monitored_artifacts.py.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pytest
 
 from support.capabilities import needs
 from support.monitoring_lab import Monitoring, Webhook, webhook
-from support.observe_lab import serving
+from support.observe_lab import Serving, serving
 from support.paper_lab import Paper, ended
 from support.venue_process import until
 from tc.runs.paper import SUPERVISOR
@@ -42,6 +42,7 @@ class Scene:
     monitoring: Monitoring
     hook: Webhook
     pager: Webhook
+    exporter: Serving
 
     def tc(self, *words: str) -> None:
         """Give a command; it must succeed."""
@@ -70,13 +71,13 @@ def monitored(paper: Paper, folder: Path, monkeypatch: pytest.MonkeyPatch) -> It
     with ExitStack() as stack:
         hook, pager = (stack.enter_context(webhook()) for _ in range(2))
         paper.environment["TC_ALERT_PAGER"] = f"http://127.0.0.1:{pager.port}/pager"
-        stack.enter_context(serving(paper.roots))
+        exporter = stack.enter_context(serving(paper.roots))
         monitoring = Monitoring(folder / "monitoring", paper.roots.runtime / "metrics" / "file_sd", hook)
         stack.callback(monitoring.stop)
         monitoring.start()
         process = paper.start()
         try:
-            yield Scene(paper, process, monitoring, hook, pager)
+            yield Scene(paper, process, monitoring, hook, pager, exporter)
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
@@ -213,3 +214,22 @@ def test_a_run_that_holds_and_is_left_alone_is_told_of(tmp_path: Path, monkeypat
         scene.process.communicate()
         look.clears("TcSupervisorDown", "TcRunInterrupted", "TcLimitHalfUsed", "TcLimitNearlyUsed", "TcLimitReached")
         until(lambda: paper.run.is_sealed)
+
+
+def test_trading_does_not_notice_prometheus_down_or_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is stopped, killed, and every page is asked for ten times a second by others: the run ends as it should."""
+    paper = Paper(tmp_path, "15s")
+    with monitored(paper, tmp_path, monkeypatch) as scene:
+        scene.monitoring.until(lambda: scene.monitoring.value('up{run_id="paper"}') == 1.0, "the run is no target")
+        os.kill(scene.monitoring.pid(), signal.SIGSTOP)
+        for _ in range(30):
+            for page in ("/metrics", "/metrics/run/paper", "/metrics/exporter"):
+                scene.exporter.page(page)
+            time.sleep(0.1)
+        os.kill(scene.monitoring.pid(), signal.SIGKILL)
+        scene.exporter.process.send_signal(signal.SIGSTOP)
+        code, facts, words = ended(scene.process)
+        scene.exporter.process.send_signal(signal.SIGCONT)
+    assert (code, facts["status"], facts["reconciliation"]) == (0, "completed", "matched"), words
+    assert "did nothing" not in words
+    assert paper.verified().is_equal

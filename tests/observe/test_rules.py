@@ -160,3 +160,10 @@ def test_the_compose_file_runs_what_is_checked_in() -> None:
             source = volume.split(":")[0]
             if source.startswith(".") and "runtime" not in source:
                 assert (path.parent / source).exists(), source
+
+
+def test_every_alert_has_a_scenario_with_the_real_prometheus() -> None:
+    """Each is waited for, firing, by name, in one of the two files that start Prometheus and Alertmanager."""
+    folder = Path(__file__).parent
+    text = "".join((folder / f"test_monitored_{name}.py").read_text() for name in ("run", "artifacts"))
+    assert [alert for alert in ALERTS if f'"{alert}"' not in text] == []

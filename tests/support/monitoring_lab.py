@@ -80,16 +80,21 @@ class Webhook:
     status: int = 200
     arrivals: list[tuple[str, str, dict[str, str], dict[str, str]]] = field(default_factory=list)
 
-    def got(self, alert: str, status: str = "firing", **labels: str) -> bool:
-        """Return whether an alert arrived with a status, firing or resolved."""
+    def got(self, alert: str, **labels: str) -> bool:
+        """Return whether an alert arrived, firing."""
         return any(
-            (name["alertname"], found) == (alert, status) and labels.items() <= name.items()
-            for _, found, name, _ in list(self.arrivals)
+            (name["alertname"], status) == (alert, "firing") and labels.items() <= name.items()
+            for _, status, name, _ in list(self.arrivals)
         )
 
-    def names(self, status: str) -> set[str]:
-        """Return the names of what arrived with a status."""
-        return {labels["alertname"] for _, found, labels, _ in list(self.arrivals) if found == status}
+    def is_over(self, alert: str, **labels: str) -> bool:
+        """Return whether an alert arrived, and of each of its label sets the last word is that it is over."""
+        last = {
+            tuple(sorted(name.items())): status
+            for _, status, name, _ in list(self.arrivals)
+            if name["alertname"] == alert and labels.items() <= name.items()
+        }
+        return set(last.values()) == {"resolved"}
 
 
 @contextmanager
@@ -248,6 +253,4 @@ class Monitoring:
     def clears(self, *alerts: str, **labels: str) -> None:
         """Wait until the webhook was told that each alert is over."""
         for alert in alerts:
-            self.until(
-                lambda alert=alert: self._hook.got(alert, "resolved", **labels), f"{alert} {labels} did not clear"
-            )
+            self.until(lambda alert=alert: self._hook.is_over(alert, **labels), f"{alert} {labels} is not over")
