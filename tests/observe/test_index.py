@@ -106,7 +106,6 @@ def test_the_next_process_begins_with_what_this_one_knew(sealed: RunDirectory, r
         copy_run(sealed, roots, f"run-{number}")
     first = exporter_of(roots)
     page = fleet(first)
-    first.close()
     second = exporter_of(roots)
     assert fleet(second) == page
     assert second.index.counts.read == 0

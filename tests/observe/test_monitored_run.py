@@ -95,15 +95,23 @@ def with_safety(paper: Paper, text: str) -> Paper:
     return paper
 
 
-def test_a_run_that_trades_is_seen_and_its_faults_arrive_and_clear(
+def test_a_run_that_trades_is_seen_and_what_troubles_it_arrives_and_clears(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Agent, orders, feed, first alert path, node, books, kill: one run, from its start to its being killed."""
+    """Up, with values that move; then its agent, its orders, its feed, and the first alert path itself."""
     paper = with_safety(Paper(tmp_path, "10m"), "stale_data_timeout_s: 2\n  alerts: [pager]")
     with monitored(paper, tmp_path, monkeypatch) as scene:
         _is_seen(scene)
+        _agent(scene)
         _orders(scene)
         _feed_and_first_path(scene)
+
+
+def test_a_run_that_is_harmed_and_killed_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its node stopped and killed, a stranger on its account, a kill that its venue does not let through at first."""
+    paper = Paper(tmp_path, "10m")
+    with monitored(paper, tmp_path, monkeypatch) as scene:
+        _is_seen(scene)
         _node(scene)
         _books(scene)
         _kill(scene)
@@ -117,6 +125,10 @@ def _is_seen(scene: Scene) -> None:
     before = look.value("tc_fills_total")
     look.until(lambda: look.value("tc_fills_total") > before, "fills do not move")
     look.until(lambda: (look.value("run:tc_fills:rate1m") or 0) > 0, "the recording rules say nothing")
+
+
+def _agent(scene: Scene) -> None:
+    look = scene.monitoring
     agent = trace_of(scene.paper.run, AGENT)["pid"]
     os.kill(agent, signal.SIGSTOP)
     try:

@@ -18,7 +18,7 @@ from support.observe_lab import promtool, serving, value
 from support.paper_lab import Paper
 from tc.observe.catalogue import PAGES
 
-DEADLINE_S = 90.0
+DEADLINE_S = 120.0
 LATER = {
     "tc_bars_planned", "tc_return_ratio", "tc_run_exit_code", "tc_drill_verdict", "tc_drill_ended_timestamp_seconds",
     "tc_drawdown_max_ratio", "tc_limit_warnings_total", "tc_alert_latency_seconds", "tc_alert_failures_total",
@@ -64,6 +64,7 @@ def moving(read: Callable[[], float], what: str) -> None:
 
 
 @pytest.mark.whole_run
+@pytest.mark.timeout(400)
 def test_a_running_run_is_seen_as_it_runs_and_as_ended_when_it_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_running_run_is_seen_as_it_runs_and_as_ended_when_it_ends(
         moving(read("tc_fills_total"), "fills")
         moving(read("tc_heartbeat_timestamp_seconds", part="loop"), "the loop's heartbeat")
         moving(read("tc_node_status_timestamp_seconds"), "the node's word")
+        until(lambda: read("tc_reconciliation_status", status="matched")() == 1, "the books never agreed")
         moving(read("tc_fleet_fills", "/metrics", group="running", mode="paper"), "fills of all runs")
         page = server.page(path)
         assert abs(value(page, "tc_heartbeat_timestamp_seconds", part="loop") - time.time()) < 5
@@ -89,7 +91,6 @@ def test_a_running_run_is_seen_as_it_runs_and_as_ended_when_it_ends(
         for name in ("tc_node_up", "tc_supervisor_up", "tc_agent_armed", "tc_node_watched"):
             assert value(page, name) == 1, name
         assert value(page, "tc_strategy_state", strategy="ping-pong", state="active") == 1
-        assert value(page, "tc_reconciliation_status", status="matched") == 1
         assert value(page, "tc_kill_latched") == value(page, "tc_run_broken_artifacts") == 0
         wanted = {family.name for family in PAGES["run"]} - LATER
         assert wanted <= families(page), wanted - families(page)
@@ -99,7 +100,7 @@ def test_a_running_run_is_seen_as_it_runs_and_as_ended_when_it_ends(
         assert wanted <= families(server.page("/metrics/exporter"))
         assert promtool(page) == promtool(server.page()) == ""
         process.terminate()
-        process.wait(DEADLINE_S)
+        process.communicate(timeout=DEADLINE_S)
         assert process.returncode == 0
         fleet, page = server.page(), server.page(path)
         assert value(fleet, "tc_fleet_runs", group="running") == 0
@@ -111,6 +112,7 @@ def test_a_running_run_is_seen_as_it_runs_and_as_ended_when_it_ends(
 
 
 @pytest.mark.whole_run
+@pytest.mark.timeout(400)
 def test_a_kill_is_seen_by_stage_and_its_alerts_by_latency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After `tc kill` the run's page has the latch, the stages, and how long the alerts took."""
     paper = Paper(tmp_path, "10m")
@@ -121,7 +123,7 @@ def test_a_kill_is_seen_by_stage_and_its_alerts_by_latency(tmp_path: Path, monke
         killing = [sys.executable, "-P", "-m", "tc", "kill", "activate", "paper", "--by", "test", "--reason", "test"]
         done = subprocess.run(killing, env=paper.environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        process.wait(DEADLINE_S)
+        process.communicate(timeout=DEADLINE_S)
         page = server.page(path)
         assert value(page, "tc_kill_latched", scope="run") == 1
         assert value(page, "tc_kills_total") == value(page, "tc_kills_confirmed_total") == 1
@@ -134,6 +136,7 @@ def test_a_kill_is_seen_by_stage_and_its_alerts_by_latency(tmp_path: Path, monke
 
 
 @pytest.mark.whole_run
+@pytest.mark.timeout(400)
 def test_trading_does_not_notice_who_looks_at_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scraped ten times a second, with two hundred clients that hang, and with a stopped exporter, it trades on."""
     paper = Paper(tmp_path, "10m")
@@ -159,5 +162,5 @@ def test_trading_does_not_notice_who_looks_at_it(tmp_path: Path, monkeypatch: py
         for client in hanging:
             client.close()
         process.terminate()
-        process.wait(DEADLINE_S)
+        process.communicate(timeout=DEADLINE_S)
         assert process.returncode == 0

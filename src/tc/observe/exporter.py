@@ -27,7 +27,7 @@ from tc.store.run_store import RunStore
 PAGES_KEPT = 256
 INDEX = "metrics/index.json"
 NEWS_SAVED = 100
-"""After so many runs read the index is written again."""
+"""After so many runs read the index is written again, for the next process."""
 
 
 class Exporter:
@@ -47,9 +47,9 @@ class Exporter:
         self.write_failures: Counter[str] = Counter()
         self.render_seconds = Histogram(LATENCY_BOUNDS)
 
-    def begin(self, progress: Progress | None = None) -> None:
-        """Take what an earlier process knew and read every other run; `progress` hears how far it is."""
-        self._flights.share("fleet", lambda: self._fleet(progress, is_first=True))
+    def begin(self, progress: Progress | None = None) -> Encoded:
+        """Take what an earlier process knew, read every other run, and return the page; `progress` hears of it."""
+        return self._flights.share("fleet", lambda: self._fleet(progress, is_first=True))
 
     def fleet(self) -> Encoded:
         """Return the page of all runs, as it is now or was a moment ago for somebody who asked then."""
@@ -63,11 +63,6 @@ class Exporter:
         """
         run = RunStore(self.roots).find(run_id)
         return self._flights.share(("run", run_id), lambda: self._run(run))
-
-    def close(self) -> None:
-        """Keep what is known for the next process."""
-        if self.index.is_ready and self.index.counts.read > self._saved:
-            self._save()
 
     def _fleet(self, progress: Progress | None, *, is_first: bool = False) -> Encoded:
         began_ns = self._clock.monotonic_ns()

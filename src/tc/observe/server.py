@@ -81,7 +81,6 @@ class MetricsServer:
             for writer in self._connections:
                 writer.transport.abort()
             await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
-            self._exporter.close()
 
     async def _listen(self) -> asyncio.Server:
         host, port = self._binding.host, self._binding.port
@@ -92,7 +91,7 @@ class MetricsServer:
                 raise BusyError(f"port {port} of {host} is taken; choose another --port") from None
             raise InputError(f"{host}:{port} cannot be listened at ({error}); give another --host or --port") from None
 
-    async def _look(self, beginning: asyncio.Future[None]) -> None:
+    async def _look(self, beginning: asyncio.Future[Encoded]) -> None:
         await beginning
         while True:
             await asyncio.sleep(LOOK_S)

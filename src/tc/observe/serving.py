@@ -76,9 +76,7 @@ def export_page(roots: Roots, run_id: str | None, *, is_openmetrics: bool, log: 
     """
     exporter = Exporter(roots, log=log)
     if run_id is None:
-        exporter.begin()
-        page = exporter.fleet()
-        exporter.close()
+        page = exporter.begin()
     else:
         if run_id == "latest":
             known = RunStore(roots).run_ids()
