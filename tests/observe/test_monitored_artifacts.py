@@ -21,7 +21,7 @@ from tc.store.kill_latch import KillLatch
 from tc.store.roots import Roots
 from tc.store.run_directory import METRICS, RunDirectory
 
-pytestmark = [pytest.mark.whole_run, pytest.mark.timeout(300), needs("prometheus")]
+pytestmark = [pytest.mark.whole_run, pytest.mark.timeout(600), needs("prometheus")]
 
 RECENT_S = 15 * 60
 DRILL_TOO_OLD_S = 91 * 24 * 3600

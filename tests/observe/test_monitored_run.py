@@ -27,7 +27,7 @@ from support.venue_process import until
 from tc.runs.paper import SUPERVISOR
 from tc.runs.paper_recovery import trace_of
 
-pytestmark = [pytest.mark.whole_run, pytest.mark.timeout(300), needs("prometheus")]
+pytestmark = [pytest.mark.whole_run, pytest.mark.timeout(600), needs("prometheus")]
 
 WHO = ("--by", "Ada", "--reason", "drill")
 AGENT = "agent.json"
