@@ -207,7 +207,7 @@ def test_a_run_that_holds_and_is_left_alone_is_told_of(tmp_path: Path, monkeypat
     """A blocked loop, limits in use, a venue that is not seen, no supervisor, nobody at all: until it is recovered."""
     paper = Paper(tmp_path, "10m")
     paper.trade("stuck.py:Stuck", "mode: python\n      seconds: 8.5", 300)
-    limits = "position_value: {BTCUSDT-PERP.BINANCE: 500 USDT, account: 700 USDT}\n  open_positions: 1"
+    limits = "position_value: {BTCUSDT-PERP.BINANCE: 470 USDT, account: 700 USDT}\n  open_positions: 1"
     paper.spec.write_text(paper.spec.read_text().replace("position_value: 4000 USDT", limits))
     with monitored(paper, tmp_path, monkeypatch) as scene:
         look = scene.monitoring
