@@ -108,12 +108,11 @@ def test_a_run_that_trades_is_seen_and_what_troubles_it_arrives_and_clears(
 
 
 def test_a_run_that_is_harmed_and_killed_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its node stopped and killed, a stranger on its account, a kill that its venue does not let through at first."""
+    """Its node stopped and killed, and a kill that its venue does not let through at first."""
     paper = Paper(tmp_path, "10m")
     with monitored(paper, tmp_path, monkeypatch) as scene:
         _is_seen(scene)
         _node(scene)
-        _books(scene)
         _kill(scene)
 
 
@@ -181,14 +180,6 @@ def _node(scene: Scene) -> None:
     scene.monitoring.clears("TcNodeStopped")
     scene.node(signal.SIGKILL)
     scene.fires_and_clears("TcNodeDown", "TcNodeRestarted", "TcUptimeBurnsFast", "TcUptimeBurnsSlowly")
-
-
-def _books(scene: Scene) -> None:
-    order = {"account": "main", "symbol": "BTCUSDT", "type": "MARKET", "quantity": "0.050"}
-    scene.paper.control("POST", "/action", {"kind": "order", "side": "BUY", **order})
-    scene.monitoring.arrives("TcReconciliationBreak")
-    scene.paper.control("POST", "/action", {"kind": "order", "side": "SELL", **order})
-    scene.monitoring.clears("TcReconciliationBreak")
 
 
 def _kill(scene: Scene) -> None:

@@ -28,7 +28,7 @@ class MadeUpRun:
             self.run.file(name).unlink()
         make_directory(self.run.scratch)
         make_directory(self.run.lock_path.parent)
-        self.is_silent = self.is_latched = self.is_slow = self.is_busy = False
+        self.is_silent = self.is_latched = self.is_slow = self.is_busy = self.is_differing = False
         self._spoke_ns = time.time_ns()
         self._waits, self._busy = Histogram(), 0
         self._lock = FileLock(self.run.lock_path, purpose="a made-up run", timeout_s=0)
@@ -54,6 +54,7 @@ class MadeUpRun:
             self._spoke_ns = time.time_ns()
         self._waits.add(0.4 if self.is_slow else 0.001)
         self._busy += self.is_busy
+        look = {"ts": time.time_ns(), "differences": ["position: venue 1, engine 0, journal 0"] * self.is_differing}
         latches = {"total_drawdown": {"since": 0, "reason": "made up"}} if self.is_latched else {}
         equity = dict.fromkeys(("realized", "current", "peak", "day_start", "week_start", "capital"), "10000")
         measured: dict[str, Any] = dict.fromkeys(("journal_sync", "submit_to_ack", "ack_to_fill", "ledger_lock_wait"))
@@ -64,7 +65,7 @@ class MadeUpRun:
         }  # fmt: skip
         return {
             "schema": "tc.status/v1", "run_id": self.run.run_id, "ts": self._spoke_ns, "phase": "running",
-            "attempt": 1, "account": [], "instruments": {}, "strategies": {}, "look": None, "orders": [],
+            "attempt": 1, "account": [], "instruments": {}, "strategies": {}, "look": look, "orders": [],
             "positions": [], "counts": {}, "data": {}, "data_timeout_ns": 10**10, "limits": [],
             "equity": {"USDT": equity | {"latches": latches}}, "activity": activity,
         }  # fmt: skip
