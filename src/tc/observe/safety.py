@@ -44,7 +44,7 @@ def alert_samples(path: Path) -> Iterator[Sample]:
         for sink, latency_ns in kept.sent.items():
             since_ns = kept.alert.raised_ns + latency_ns - kept.alert.since_ns
             latencies.setdefault(sink, Histogram(LONG_BOUNDS)).add(number(since_ns) / 1e9)
-        failed.update(kept.failed)
+        failed.update(kept.missed)
     for sink in {*latencies, *failed}:
         yield "tc_alert_failures_total", (sink,), float(failed[sink])
     for sink, histogram in latencies.items():
