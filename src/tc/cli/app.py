@@ -30,6 +30,7 @@ _BRANCHES = {
     "alerts": "tc.cli.alerts",
     "reconcile": "tc.cli.reconcile",
     "connectivity": "tc.cli.connectivity",
+    "metrics": "tc.cli.metrics",
     "doctor": "tc.cli.doctor",
 }
 _HIDDEN = {"node": "tc.cli.node", "agent": "tc.cli.agent", "replay": "tc.cli.replay"}
