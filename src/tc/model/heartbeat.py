@@ -6,9 +6,10 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from tc.model.run_spec import RunSpec
-from tc.model.value import bar_seconds
+if TYPE_CHECKING:
+    from tc.model.run_spec import RunSpec  # whoever only reads heartbeats does without its schema
 
 HEARTBEAT = "heartbeat"
 STACKS = "stacks.txt"
@@ -73,4 +74,6 @@ def stale_limit_s(spec: RunSpec) -> float:
     """
     if spec.safety is not None and spec.safety.stale_data_timeout_s is not None:
         return float(spec.safety.stale_data_timeout_s)
+    from tc.model.value import bar_seconds
+
     return max([STALE_S, *(_BARS * bar_seconds(feed.bar_type) / float(feed.speed or 1) for feed in spec.data)])

@@ -23,7 +23,7 @@ _BY_EVENT = {
     "OrderModifyRejected": "tc_orders_modify_rejected_total",
     "OrderCancelRejected": "tc_orders_cancel_rejected_total",
     "OrderFilled": "tc_fills_total",
-    "ReconciliationBreak": "tc_reconciliation_breaks_total",
+    "ReconciliationBreak": "tc_reconciliation_breaks_recorded_total",
 }
 _COUNTED_TOO = ("tc_orders_initialized_total", "tc_orders_denied_total")
 _MEASURED = {

@@ -142,7 +142,7 @@ EVIDENCE: tuple[Family, ...] = (
     gauge("tc_reconciliation_status", "1 for what the last reconciliation found, 0 for the rest.",
           RECONCILIATION_STATUS),
     gauge("tc_reconciliation_breaks", "Differences between venue, engine and journal as of the last reconciliation."),
-    counter("tc_reconciliation_breaks_total", "Differences that lasted so long that they were called breaks."),
+    counter("tc_reconciliation_breaks_recorded_total", "Differences that lasted so long that they were called breaks."),
     moment("tc_reconciliation_timestamp_seconds", "When the books were last compared, UNIX time."),
     counter("tc_journal_entries_total", "Entries of the run's journal.",
             appears="once the run is sealed, and while a paper run runs"),

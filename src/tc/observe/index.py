@@ -225,7 +225,7 @@ class RunIndex:
             return
         told[artifact] = problem
         self.counts.failures[artifact] = self.counts.failures.get(artifact, 0) + 1
-        shown = problem.encode("utf-8", "backslashreplace").decode()
+        shown = repr(problem)[1:-1]  # one line, whatever is in it
         self._log(f"run {name!r}: {artifact} cannot be read: {shown}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,7 +45,9 @@ def serve_metrics(request: ServeRequest, *, say: Say, log: Say) -> None:
         InputError: the token's file holds none; the address is none.
         BusyError: the port is taken.
     """
-    from tc.observe.server import Binding, MetricsServer  # printing a page needs none of it
+    import asyncio  # printing a page needs none of this
+
+    from tc.observe.server import Binding, MetricsServer
 
     binding = Binding(_host(request), request.port, _token(request.token_file))
     if request.advertise is not None and not _ADDRESS.fullmatch(request.advertise):
