@@ -112,4 +112,5 @@ _PROBES = {
     "network block device": has_network_block_device,
     "namespaces": has_namespaces,
     "chromium": lambda: chromium() is not None,
+    "prometheus": lambda: shutil.which("prometheus") is not None and shutil.which("promtool") is not None,
 }

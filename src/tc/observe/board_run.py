@@ -117,7 +117,7 @@ _EVIDENCE = Row("Safety and evidence", (
     Panel("Books", "What the last reconciliation of venue, engine and journal found.", (
         Query(f"{_run('tc_reconciliation_status')} == 1", "{{status}}"),),
         "stat", "none", 4, 4, is_name=True, base=BLUE, nothing="not known", runbook="venue-down.md"),
-    _count("Breaks", _run.total("tc_reconciliation_breaks_total"), "Differences that lasted until they were called "
+    _count("Breaks", _run.total("tc_reconciliation_breaks_recorded_total"), "Differences that lasted until they were called "
            "breaks.", steps=((1, RED),), runbook="venue-down.md"),
     _count("Alerts open", _run.total("tc_alerts_open"), "Alerts whose condition is not over.", steps=((1, ORANGE),),
            runbook="alerts.md"),

@@ -82,7 +82,7 @@ _ALERTS = Row("Alerts", (
         Query(_run.total("tc_reconciliation_status", by="status"), "{{status}}"),), "bargauge", base=BLUE,
         runbook="venue-down.md"),
     Panel("Breaks", "Differences that lasted until they were called breaks.", (
-        Query(_run.total("tc_reconciliation_breaks_total", by="run_id"), "{{run_id}}"),), "bargauge",
+        Query(_run.total("tc_reconciliation_breaks_recorded_total", by="run_id"), "{{run_id}}"),), "bargauge",
         steps=((1, RED),), runbook="venue-down.md"),
 ))  # fmt: skip
 
