@@ -27,7 +27,8 @@ STYLE = """
 body{margin:0;background:#111217;color:#ccccdc;font:13px Inter,Helvetica,Arial,sans-serif}
 h1{font-size:17px;font-weight:500;margin:12px 12px 2px} .sub{margin:0 12px 8px;color:#8e8e99;font-size:12px}
 .board{position:relative;margin:6px}
-.p{position:absolute;background:#181b1f;border:1px solid #26282e;border-radius:3px;overflow:hidden;box-sizing:border-box}
+.p{position:absolute;background:#181b1f;border:1px solid #26282e;border-radius:3px;overflow:hidden}
+.p{box-sizing:border-box}
 .t{font-size:12px;font-weight:500;padding:5px 8px 0}
 .row{position:absolute;font-size:14px;font-weight:500;padding-top:6px;color:#e3e3ec}
 .stat{display:flex;flex-direction:column;align-items:center;justify-content:center;height:calc(100% - 22px)}
@@ -130,11 +131,14 @@ def _legend(form: str, labels: dict[str, str]) -> str:
 def render(board: dict[str, Any], drawn: list[Drawn], variables: dict[str, str]) -> str:
     """Return the page."""
     height = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in board["panels"]) * CELL_H
-    chosen = " · ".join(f"{name} = {value}" for name, value in variables.items() if value != ".+")
+    chosen = " · ".join(
+        f"{name} = {value}" for name, value in variables.items() if name in ("run_id", "job") and value != ".+"
+    )
     body = "".join(_frame(one, variables) for one in drawn)
     return (
         f"<!doctype html><meta charset=utf-8><title>{html.escape(board['title'])}</title><style>{STYLE}</style>"
-        f"<h1>{html.escape(board['title'])}</h1><p class=sub>{html.escape(board['description'])} {html.escape(chosen)}</p>"
+        f"<h1>{html.escape(board['title'])}</h1>"
+        f"<p class=sub>{html.escape(board['description'])} {html.escape(chosen)}</p>"
         f"<div class=board style='width:{24 * CELL_W}px;height:{height}px'>{body}</div>"
     )
 
@@ -190,8 +194,10 @@ def number(value: float, unit: str, decimals: int | None = None) -> str:
     for size, name in ((1e9, " GB"), (1e6, " MB"), (1e3, " kB")) if unit == "bytes" else ((1e9, " G"), (1e6, " M")):
         if abs(value) >= size:
             return f"{value / size:.3g}{name}"
+    if unit in ("ops", "reqps"):
+        return f"{value:.3g}{' ops/s' if unit == 'ops' else ' req/s'}"
     text = f"{value:.{decimals}f}" if decimals is not None else f"{value:.6g}"
-    return text + {"ops": " ops/s", "reqps": " req/s", "bytes": " B"}.get(unit, "")
+    return f"{text} B" if unit == "bytes" else text
 
 
 def _stat(one: Drawn, variables: dict[str, str]) -> str:
@@ -218,8 +224,9 @@ def _bars(one: Drawn, variables: dict[str, str]) -> str:
         text, color = _word(one, series.last)
         share = 55 * abs(series.last) / top
         rows.append(
-            f"<div class=bar><span>{html.escape(series.name)}</span><div><i style='width:{share:.0f}%;background:{color}'>"
-            f"</i><b style='color:{color}'>{html.escape(text)}</b></div></div>"
+            f"<div class=bar><span>{html.escape(series.name)}</span>"
+            f"<div><i style='width:{share:.0f}%;background:{color}'></i>"
+            f"<b style='color:{color}'>{html.escape(text)}</b></div></div>"
         )
     return "".join(rows)
 

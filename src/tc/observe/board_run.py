@@ -40,9 +40,9 @@ _HEAD = Row("How it stands", (
 ))  # fmt: skip
 
 _MONEY = Row("Money", (
-    Panel("Equity", "Equity, marked at the last price, and its highest value so far.", (
-        Query(or_zero(_run("tc_equity"), "currency"), "equity {{currency}}"),
-        Query(_run("tc_equity_peak"), "peak {{currency}}"),
+    Panel("Equity", "Equity, marked at the last price, its highest value so far, and what was paid in.", (
+        Query(_run("tc_equity"), "equity {{currency}}"),
+        Query(_run("tc_equity_peak"), "peak {{currency}}"), Query(_run("tc_capital"), "capital {{currency}}"),
     ), width=12, decimals=2),
     Panel("Drawdown", "How far equity is below its peak; of a sealed run, the deepest it was.", (
         Query(or_zero(_run("tc_drawdown_ratio"), "currency"), "now {{currency}}"),
@@ -117,8 +117,8 @@ _EVIDENCE = Row("Safety and evidence", (
     Panel("Books", "What the last reconciliation of venue, engine and journal found.", (
         Query(f"{_run('tc_reconciliation_status')} == 1", "{{status}}"),),
         "stat", "none", 4, 4, is_name=True, base=BLUE, nothing="not known", runbook="venue-down.md"),
-    _count("Breaks", _run.total("tc_reconciliation_breaks_recorded_total"), "Differences that lasted until they were called "
-           "breaks.", steps=((1, RED),), runbook="venue-down.md"),
+    _count("Breaks", _run.total("tc_reconciliation_breaks_recorded_total"), "Differences that lasted until they "
+           "were called breaks.", steps=((1, RED),), runbook="venue-down.md"),
     _count("Alerts open", _run.total("tc_alerts_open"), "Alerts whose condition is not over.", steps=((1, ORANGE),),
            runbook="alerts.md"),
     _count("Drills passed", or_zero(_run("tc_drills", 'verdict="pass"')), "Drills that were run on this run and held.",

@@ -50,7 +50,7 @@ _WORK = Row("What they did", (
     Panel("Fills a second", "Fills of each running run lately.", (
         Query(or_zero(_all.rate("tc_fills_total", by="run_id"), "run_id"), "{{run_id}}"),), unit="ops"),
     Panel("Equity by run", "Marked equity of every run that has a page.", (
-        Query(or_zero(_all("tc_equity"), "run_id"), "{{run_id}}"),), decimals=2),
+        Query(_all("tc_equity"), "{{run_id}}"),), decimals=2),
     Panel("Denied by reason", "Intents that gates denied, by the codes of reason-codes.md.", (
         Query(or_zero(f"{_all.total('tc_fleet_intents_denied', by='reason')} > 0", "reason"), "{{reason}}"),),
         "bargauge", steps=((1, YELLOW),), runbook="orders.md"),
