@@ -12,6 +12,7 @@ import pytest
 
 from support.observe_lab import OPENMETRICS, copy_run, exporter_of, promtool, series_of, serving, value
 from tc.clock import parse_utc_ns
+from tc.observe.activity import reject_reason
 from tc.store.roots import Roots
 from tc.store.run_directory import METRICS, RunDirectory
 
@@ -116,3 +117,43 @@ def test_a_run_of_an_older_version_says_what_it_knows(sealed: RunDirectory, root
     assert value(body, "tc_orders_initialized_total") == document["orders"]["total"]
     assert value(body, "tc_fills_total") == document["fills"]
     assert log == []
+
+
+def drilled(run: RunDirectory, number: int, drill: str, verdict: str, ended: str) -> None:
+    """Leave a drill's evidence in a run."""
+    folder = run.file("drills")
+    folder.mkdir(exist_ok=True)
+    document = {"drill": drill, "verdict": verdict, "ended": ended}
+    (folder / f"{drill}-{number}.json").write_text(json.dumps(document))
+
+
+def test_the_last_drill_of_each_name_is_what_counts(sealed: RunDirectory, roots: Roots) -> None:
+    """Over all runs the newest verdict holds, with its time; the run's own page counts its drills by verdict."""
+    for number in range(3):
+        copy_run(sealed, roots, f"run-{number}")
+    drilled(RunDirectory(roots, "run-0"), 1, "disk-full", "pass", "2026-03-01T00:00:00Z")
+    drilled(RunDirectory(roots, "run-1"), 1, "disk-full", "fail", "2026-02-01T00:00:00Z")
+    drilled(RunDirectory(roots, "run-1"), 2, "kill", "deviated", "2026-02-02T00:00:00Z")
+    drilled(RunDirectory(roots, "run-1"), 3, "kill", "pass", "2026-02-01T00:00:00Z")
+    exporter = exporter_of(roots)
+    page, one = exporter.fleet().body("text"), exporter.run("run-1").body("text")
+    assert value(page, "tc_drill_verdict", drill="disk-full", verdict="pass") == 1
+    assert value(page, "tc_drill_verdict", drill="disk-full") == 1
+    assert value(page, "tc_drill_verdict", drill="kill", verdict="deviated") == 1
+    assert value(page, "tc_drill_ended_timestamp_seconds", drill="disk-full") == 1772323200
+    assert {verdict: value(one, "tc_drills", verdict=verdict) for verdict in ("pass", "fail", "deviated")} == {
+        "pass": 1, "fail": 1, "deviated": 1,
+    }  # fmt: skip
+    assert promtool(page) == promtool(one) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("-2019: Margin is insufficient.", "margin"), ("{'code': -5022, 'msg': 'x'}", "post_only"),
+        ("ReduceOnly Order is rejected", "reduce_only"), ("something else", "other"), ("", "other"),
+    ],
+)  # fmt: skip
+def test_what_a_venue_says_is_one_of_a_few_reasons(text: str, reason: str) -> None:
+    """Its code decides, else its words; what nobody knows is `other`."""
+    assert reject_reason(text) == reason

@@ -75,7 +75,6 @@ class Exporter:
             self._restore()
         self.index.look(progress)
         page = Encoded(fleet_sheet(self.index).metrics())
-        page.body("text")
         if self.file_sd is not None:
             self._tell_targets(self.file_sd)
         if self.index.counts.read - self._saved >= NEWS_SAVED:
