@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from support.board_page import Prometheus
+from support.monitoring_lab import Monitoring, Webhook
 from support.observe_lab import serving
 from support.paper_lab import Paper
 from support.run_lab import make_lab
@@ -38,30 +38,13 @@ class World:
 
 @contextmanager
 def prometheus_at(folder: Path, targets: Path) -> Iterator[Prometheus]:
-    """Run Prometheus on the exporter's target files until the block ends."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder.mkdir()
-    jobs = [
-        {"job_name": "tc", "metrics_path": "/metrics", "file_sd_configs": [_files(targets / "fleet.json")]},
-        {"job_name": "tc-run", "honor_labels": True, "file_sd_configs": [_files(targets / "runs.json")]},
-    ]
-    config = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}
-    (folder / "prometheus.yml").write_text(json.dumps(config))
-    command = ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
-    command += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            yield Prometheus(f"http://127.0.0.1:{port}")
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
-def _files(path: Path) -> dict[str, object]:
-    return {"files": [str(path)], "refresh_interval": "1s"}
+    """Run Prometheus, configured as deploy/ has it but quicker, on the exporter's target files until the block ends."""
+    monitoring = Monitoring(folder, targets, Webhook())
+    monitoring.start_prometheus()
+    try:
+        yield Prometheus(f"http://127.0.0.1:{monitoring.port}")
+    finally:
+        monitoring.stop()
 
 
 @contextmanager

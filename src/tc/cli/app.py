@@ -14,6 +14,7 @@ import tc
 _BRANCHES = {
     "run": "tc.cli.run",
     "verify": "tc.cli.verify",
+    "seal": "tc.cli.seal",
     "runs": "tc.cli.runs",
     "journal": "tc.cli.journal",
     "ledger": "tc.cli.ledger",

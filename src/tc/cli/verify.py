@@ -22,6 +22,8 @@ def verify(
     spec: Annotated[Path | None, typer.Option("--spec", help="Hold this spec file against the run's.")] = None,
     base: Annotated[Path | None, typer.Option("--base", help="Folder of the strategies' relative paths.")] = None,
     files_only: Annotated[bool, typer.Option("--files-only", help="Check files and inputs; do not run again.")] = False,
+    attestation: Annotated[Path | None, typer.Option("--attestation", help="Check this signed statement too.")] = None,
+    public_key: Annotated[Path | None, typer.Option("--public-key", help="PEM key that must have signed it.")] = None,
     as_json: AsJson = False,
     artifacts_root: ArtifactsRoot = None,
     runtime_root: RuntimeRoot = None,
@@ -30,17 +32,21 @@ def verify(
 
     Of an archive (a path that ends in .tar.gz) every file of every run is held against its manifest, without unpacking.
     """
+    from tc.runs.attest import read_attestation
     from tc.runs.verify import verify_run
 
     roots = Roots.of(artifacts_root, runtime_root)
     if run_id.endswith(".tar.gz"):
         raise typer.Exit(_verify_archive(roots, Path(run_id), as_json=as_json))
+    signed = read_attestation(attestation, public_key)
     run = find_run(roots, run_id)
-    verification = verify_run(roots, run.run_id, spec_path=spec, base=base, repeat=not files_only)
+    verification = verify_run(roots, run.run_id, spec_path=spec, base=base, repeat=not files_only, attestation=signed)
     if as_json:
         print_json({**asdict(verification), "is_equal": verification.is_equal})
     else:
         print_lines(_lines(verification))
+        if verification.attested_by is not None:
+            print_lines([f"  signed by {verification.attested_by}"])
     raise typer.Exit(0 if verification.is_equal else 1)
 
 

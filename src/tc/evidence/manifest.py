@@ -72,12 +72,13 @@ def build_anchor(run: RunDirectory, manifest: bytes) -> bytes:
     return encode_document({"run_id": run.run_id, "manifest": digest_bytes(manifest)})
 
 
-def check_manifest(run: RunDirectory) -> list[Finding]:
+def check_manifest(run: RunDirectory, *, is_attested: bool = False) -> list[Finding]:
     """Return everything that differs from what was sealed; empty means intact, byte for byte.
 
-    Raises NotFound where the run was never sealed.
+    `is_attested` says that a signature vouches for the manifest, so that no anchor is asked for; one that is there
+    must still fit. Raises NotFound where the run was never sealed.
     """
-    manifest, findings = _read_manifest(run)
+    manifest, findings = _read_manifest(run, is_attested=is_attested)
     if manifest is None:
         return findings
     files: dict[str, dict[str, Any]] = manifest["files"]
@@ -109,15 +110,16 @@ def _journal_place(problem: Any) -> str:
     return f"seq {seq}, byte {problem.offset}: {problem.reason}" if seq is not None else str(problem)
 
 
-def _read_manifest(run: RunDirectory) -> tuple[dict[str, Any] | None, list[Finding]]:
+def _read_manifest(run: RunDirectory, *, is_attested: bool) -> tuple[dict[str, Any] | None, list[Finding]]:
     data = read_artifact(run.file(MANIFEST))
     findings = []
     try:
         anchor = json.loads(read_artifact(run.anchor_path))["manifest"]
-    except (NotFound, StorageError, ValueError, KeyError, TypeError):
-        findings.append(
-            Finding(MANIFEST, f"has no readable anchor {run.anchor_path.name}; its own digest alone is checked")
-        )
+    except (NotFound, StorageError, ValueError, KeyError, TypeError) as fault:
+        if not (is_attested and isinstance(fault, NotFound)):
+            findings.append(
+                Finding(MANIFEST, f"has no readable anchor {run.anchor_path.name}; its own digest alone is checked")
+            )
     else:
         if anchor != digest_bytes(data):
             findings.append(Finding(MANIFEST, "changed: its digest is not the one that the anchor recorded"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tc.evidence.manifest import Finding, check_manifest
 from tc.evidence.result_digest import CanonicalEntry, first_difference
 from tc.model.difference import diff
 from tc.model.reading import read_run_spec
+from tc.runs.attest import Attestation
 from tc.runs.identity import code_identity, interpreter_identity, wheel_identity
 from tc.runs.replay import replay_run
 from tc.store.roots import Roots
@@ -30,7 +31,7 @@ _TEXT_SHOWN_MAX = 600
 class Verification:
     """What a verification found; `is_equal` only if nothing at all differed.
 
-    `decisions` counts those of a paper run that were replayed.
+    `decisions` counts those of a paper run that were replayed; `attested_by` is the id of the key that signed it.
     """
 
     run_id: str
@@ -41,6 +42,7 @@ class Verification:
     difference: str | None = None
     is_repeated: bool = False
     decisions: int | None = None
+    attested_by: str | None = None
 
     @property
     def is_equal(self) -> bool:
@@ -53,21 +55,35 @@ class Verification:
 
 
 def verify_run(
-    roots: Roots, run_id: str, *, spec_path: Path | None = None, base: Path | None = None, repeat: bool = True
+    roots: Roots,
+    run_id: str,
+    *,
+    spec_path: Path | None = None,
+    base: Path | None = None,
+    repeat: bool = True,
+    attestation: Attestation | None = None,
 ) -> Verification:
     """Return whether the run holds: files against the manifest, inputs against metadata, result against a repetition.
 
     A paper run cannot be run again: its strategies are given what reached them then, and must decide the same.
     `spec_path` holds another spec file against the run's; `base` is the folder of the strategies' relative paths where
-    it has moved. Raises InputError for a run that was never sealed.
+    it has moved. An `attestation` must be signed by its key and say what the run is; it stands in for the anchor on
+    another machine. Raises InputError for a run that was never sealed.
     """
     run = RunStore(roots).find(run_id)
     if not run.is_sealed:
         raise InputError(f"run {run_id} is not sealed; wait for it to end, or close it with `tc runs recover {run_id}`")
-    findings = check_manifest(run)
+    findings = check_manifest(run, is_attested=attestation is not None)
+    if attestation is not None and not findings:
+        findings = attestation.check(run)
     if findings:
         return Verification(run_id, findings=findings)
-    metadata = run.metadata()
+    found = _verify_inputs(run, spec_path, base, repeat=repeat)
+    return found if attestation is None else replace(found, attested_by=attestation.key_id)
+
+
+def _verify_inputs(run: RunDirectory, spec_path: Path | None, base: Path | None, *, repeat: bool) -> Verification:
+    run_id, metadata = run.run_id, run.metadata()
     folder = base or Path(metadata["spec"]["path"]).parent
     differing = differing_inputs(run, metadata, folder, spec_path)
     if differing or not repeat:
