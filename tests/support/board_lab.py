@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,11 @@ from support.monitoring_lab import Monitoring, Webhook
 from support.observe_lab import serving
 from support.paper_lab import Paper
 from support.run_lab import make_lab
-from support.venue_process import until
 
 BACKTEST, PAPER = "backtest-demo", "paper-demo"
 DRILLS = (("kill-switch", "pass"), ("stale-feed", "pass"), ("ledger-lost", "pass"))
 SETTLE_S = 15
+PATIENCE_S = 240.0
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,14 @@ def demo_world(folder: Path) -> Iterator[World]:
         patch.setenv("XDG_STATE_HOME", paper.environment["XDG_STATE_HOME"])
         process = paper.start()
         try:
-            paper.until_entries(50)
+            _wait(lambda: "OrderFilled" in paper.counts_if_any(), "the paper run did not trade")
             _leave_drills(paper)
             targets = folder / "runtime/metrics/file_sd"
             with serving(paper.roots) as _, prometheus_at(folder / "prometheus", targets) as prometheus:
                 yield _play(paper, prometheus)
         finally:
             if process.poll() is None:
-                _tc(paper, "runs", "stop", PAPER)
+                process.send_signal(signal.SIGINT)
             process.communicate(timeout=120)
 
 
@@ -85,13 +86,19 @@ def _play(paper: Paper, prometheus: Prometheus) -> World:
 
 def _until(prometheus: Prometheus, expr: str) -> None:
     def holds() -> bool:
-        time.sleep(0.3)
         try:
             return bool(prometheus.ask("query", query=expr)["result"])
         except OSError:
             return False  # it is not up yet
 
-    until(holds, f"{expr} did not come true")
+    _wait(holds, f"{expr} did not come true")
+
+
+def _wait(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.3)
 
 
 def _leave_drills(paper: Paper) -> None:
