@@ -52,14 +52,16 @@ def drawn(world: World, name: str, run_id: str, *, is_alive: bool) -> list[Drawn
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_every_query_returns_data(world: World, name: str) -> None:
-    """Without the zeros that stand in for silence, every query but a few named ones has data during the demo."""
+    """Without the zeros that stand in for silence, every query but a few named ones has data of one run or the other."""
     silent = []
     for panel in load(FOLDER / f"{name}.json")["panels"]:
         for target in panel.get("targets", ()):
-            expr = filled(target["expr"].partition(" or on() ")[0], variables(name, PAPER))
-            data = world.prometheus.ask("query_range", query=expr, start=world.start, end=world.end, step=1)
-            if not data["result"] and not any(metric in expr for metric in SILENT):
-                silent.append((panel["title"], expr))
+            asked = target["expr"].partition(" or on() ")[0]
+            queries = [filled(asked, variables(name, run_id)) for run_id in (PAPER, BACKTEST)]
+            times = {"start": world.start, "end": world.end, "step": 1}
+            has_data = any(world.prometheus.ask("query_range", query=query, **times)["result"] for query in queries)
+            if not has_data and not any(metric in asked for metric in SILENT):
+                silent.append((panel["title"], asked))
     assert not silent
 
 
