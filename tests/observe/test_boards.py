@@ -52,7 +52,7 @@ def drawn(world: World, name: str, run_id: str, *, is_alive: bool) -> list[Drawn
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_every_query_returns_data(world: World, name: str) -> None:
-    """Without the zeros that stand in for silence, every query but a few named ones has data of one run or the other."""
+    """Without the zeros that stand in for silence, every query but a few named ones has data of one of the runs."""
     silent = []
     for panel in load(FOLDER / f"{name}.json")["panels"]:
         for target in panel.get("targets", ()):

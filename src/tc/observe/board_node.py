@@ -34,7 +34,8 @@ _ALIVE = Row("Alive", (
 
 _BEATS = Row("Heartbeats and feeds", (
     _age("Heartbeat age", _run.age("tc_heartbeat_timestamp_seconds"), "{{run_id}} {{part}}", "part",
-         "How long ago each part of a watched node did a unit of its work.", ((5, RED),), "node-dead.md"),
+         "How long ago each part of a watched node did a unit of its work; order_path has one every five seconds, "
+         "loop and pipeline alert above five.", ((10, RED),), "node-dead.md"),
     _age("Status age", _run.age("tc_node_status_timestamp_seconds"), "{{run_id}}", "run_id",
          "How long ago each node said how it stands; once a second.", ((5, RED),), "node-dead.md"),
     _age("Feed age", _run.age("tc_feed_received_timestamp_seconds"), "{{run_id}} {{instrument_id}}", "instrument_id",
@@ -73,9 +74,7 @@ _EXPORTER = Row("Disks, exporter and Prometheus", (
         Query(f"{_any('tc_disk_free_bytes')} / {_any('tc_disk_size_bytes')}", "{{root}}"),), "bargauge", "percentunit",
         6, base=RED, steps=((0.1, YELLOW), (0.2, GREEN)), runbook="storage.md"),
     Panel("Targets up", "What Prometheus could scrape last, by job.", (
-        Query(f"sum by (job) ({_any('up')})", "{{job}} up"),
-        Query(f"sum by (job) (1 - {_any('up')})", "{{job}} down")), "bargauge", width=6, base=BLUE,
-        runbook="monitoring.md"),
+        Query(f"sum by (job) ({_any('up')})", "{{job}}"),), "bargauge", width=6, base=BLUE, runbook="monitoring.md"),
     _any.latency("Render", "tc_exporter_render_seconds", "How long it took to look at the runs and render the page.",
                  runbook="monitoring.md", width=6),
     Panel("Requests", "Requests that were answered, and those that were not, by reason.", (
@@ -89,11 +88,14 @@ _EXPORTER = Row("Disks, exporter and Prometheus", (
           "stat", "short", 6, base=BLUE, runbook="monitoring.md"),
     Panel("Read failures", "Artifacts not read and files not written; the exporter's log names them.", (
         Query(_any.total("tc_exporter_read_failures_total"), "read"),
-        Query(_any.total("tc_exporter_write_failures_total"), "written")), "stat", "short", 6, steps=((1, RED),),
+        Query(_any.total("tc_exporter_write_failures_total"), "written")), "stat", "short", 4, steps=((1, RED),),
         runbook="storage.md"),
     Panel("Index", "Whether every run was read; before that, aggregates are too small.", (
-        Query(_any("tc_exporter_index_ready"), "index"),), "stat", "none", 6,
+        Query(_any("tc_exporter_index_ready"), "index"),), "stat", "none", 4,
         words=(("1", "complete", GREEN), ("0", "reading", GRAY)), runbook="monitoring.md"),
+    Panel("Targets down", "What Prometheus could not scrape last: these pages, Alertmanager, or itself.", (
+        Query(or_zero(f"count by (job) ({_any('up')} == 0)", "job"), "{{job}}"),), "stat", "short", 4,
+        steps=((1, RED),), runbook="monitoring.md"),
 ))  # fmt: skip
 
 NODE_BOARD = Board(
