@@ -27,7 +27,7 @@ DEFAULTS: dict[tuple[str | int, ...], Any] = {
     ("safety",): None,
     ("venue", "fees"): {"model": "maker_taker"},
     ("venue", "latency_ms"): {"base": 0, "insert": "0.000"},
-    ("venue", "fill_model"): {"model": "default", "prob_fill_on_limit": "1.00", "prob_slippage": 0},
+    ("venue", "fill_model"): {"model": "default", "prob_fill_on_limit": "1.00", "prob_slippage": 0, "market": "bars"},
     ("venue", "base_currency"): None,
     ("instruments", 0, "multiplier"): "1.0",
     ("instruments", 0, "inverse"): False,

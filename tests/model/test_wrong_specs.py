@@ -87,6 +87,13 @@ WRONG: dict[str, list[tuple[str, str]]] = {
         ("  leverage: 10", "  leverage: 2.5\n  fill_model: {prob_slippage: 0.1}\n  latency_ms: {base: 0.5, cancel: 1}"),
         ("  volume: quote", "  volume: quote\n  start: 2022-01-01\n  speed: 5000"),
     ],
+    "the loopback market in a paper run": [
+        *_PAPER,
+        ("  leverage: 10", "  leverage: 10\n  fill_model: {market: loopback}"),
+    ],
+    "the loopback market with another model": [
+        ("  leverage: 10", "  leverage: 10\n  fill_model: {market: loopback, model: two_tier}")
+    ],
     "duration in words": [*_PAPER, ("seed: 7", "seed: 7\nduration: 1 hour")],
     "paper on another instrument": [*_PAPER, ("base_currency: BTC", "base_currency: ETH")],
     "paper on a foreign venue without account and keys": [*_PAPER, ("  leverage: 10", _AWAY)],

@@ -15,6 +15,7 @@ _BRANCHES = {
     "run": "tc.cli.run",
     "verify": "tc.cli.verify",
     "seal": "tc.cli.seal",
+    "evidence": "tc.cli.evidence",
     "runs": "tc.cli.runs",
     "journal": "tc.cli.journal",
     "ledger": "tc.cli.ledger",
@@ -32,6 +33,8 @@ _BRANCHES = {
     "reconcile": "tc.cli.reconcile",
     "connectivity": "tc.cli.connectivity",
     "metrics": "tc.cli.metrics",
+    "assess": "tc.cli.assess",
+    "stress": "tc.cli.stress",
     "doctor": "tc.cli.doctor",
 }
 _HIDDEN = {"node": "tc.cli.node", "agent": "tc.cli.agent", "replay": "tc.cli.replay"}

@@ -56,7 +56,7 @@ class Source:
     was no single file. `options` are the choices that turned the source into bars, as text.
     """
 
-    kind: Literal["csv", "parquet", "binance", "catalog", "generated"]
+    kind: Literal["csv", "parquet", "binance", "catalog", "generated", "paper"]
     file: str | None
     digest: str | None
     options: dict[str, str]

@@ -21,7 +21,7 @@ from nautilus_trader.trading.strategy import Strategy
 from tc.clock import SYSTEM_CLOCK, Clock
 from tc.data.bar_table import BarTable
 from tc.engine.analyzer import install_buffered_analyzer
-from tc.engine.bars import build_bars
+from tc.engine.bars import QuotePath, build_bars, build_quotes
 from tc.engine.endpoint import Endpoints
 from tc.engine.gate_setup import GateParts, attach_gate, build_gate
 from tc.engine.instrument import build_instrument, describe_instrument
@@ -41,11 +41,12 @@ _UNLIMITED_RATE = "1000000000/00:00:01"  # the engine's own throttle would deny 
 
 @dataclass(frozen=True)
 class BarFeed:
-    """The bars of one feed of the spec: columns, and the volume converted to base quantity."""
+    """The bars of one feed: columns, volume converted to base quantity, quotes where orders meet these instead."""
 
     feed: Feed
     table: BarTable
     volume: Any
+    quotes: QuotePath | None = None
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,8 @@ def _add_bars(engine: BacktestEngine, spec: RunSpec, feeds: list[BarFeed]) -> in
     for feed in feeds:
         instrument = spec.instrument(feed.feed.instrument_id)
         bars = build_bars(feed.table, feed.volume, feed.feed.bar_type, instrument)
+        if feed.quotes is not None:  # before the bars: the last quote of a bar comes at the time of its close
+            engine.add_data(build_quotes(feed.quotes, instrument), validate=True, sort=False)
         engine.add_data(bars, validate=True, sort=False)
         total += len(bars)
     engine.sort_data()

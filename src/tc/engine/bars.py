@@ -1,14 +1,43 @@
-"""From the columns of a dataset to the engine's bars, through raw arrays: no frame, no row loop in Python."""
+"""From the columns of a dataset to the engine's bars and quotes, by raw arrays: no frame, no row loop in Python."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from nautilus_trader.model.data import Bar, BarType
+from nautilus_trader.model.data import Bar, BarType, QuoteTick
+from nautilus_trader.model.identifiers import InstrumentId
 
 from tc.data.bar_table import BarTable
 from tc.model.venue import Instrument
+
+_ANY_SIZE = 1e9
+
+
+@dataclass(frozen=True, eq=False)
+class QuotePath:
+    """Best bid and ask over time, one row a public trade: `ts_event` in UNIX ns (uint64), prices as float64."""
+
+    ts_event: Any
+    bid: Any
+    ask: Any
+
+
+def build_quotes(path: QuotePath, instrument: Instrument) -> list[QuoteTick]:
+    """Return one quote a row, each of a size that no order uses up."""
+    size = np.full(len(path.ts_event), _ANY_SIZE)
+    return QuoteTick.from_raw_arrays_to_list(  # type: ignore[no-any-return]
+        InstrumentId.from_str(instrument.id),
+        instrument.price_precision,
+        instrument.size_precision,
+        _own(path.bid),
+        _own(path.ask),
+        size,
+        size,
+        _own(path.ts_event, np.uint64),
+        _own(path.ts_event, np.uint64),
+    )
 
 
 def build_bars(table: BarTable, volume: Any, bar_type: str, instrument: Instrument) -> list[Bar]:

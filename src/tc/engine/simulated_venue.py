@@ -72,6 +72,7 @@ def add_venue(engine: BacktestEngine, spec: RunSpec) -> None:
         fee_model=_fee_model(venue.fees),
         latency_model=_latency_model(venue.latency_ms),
         use_random_ids=False,
+        bar_execution=venue.fill_model.market == "bars",  # quotes have told what a bar would tell again
     )
     random.seed(spec.seed)
     np.random.seed(spec.seed)
@@ -94,6 +95,7 @@ def describe_venue(spec: RunSpec) -> dict[str, Any]:
         "leverage": decimal_text(venue.leverage),
         "fees": venue.fees.model,
         "fill_model": venue.fill_model.model,
+        **({} if venue.fill_model.market == "bars" else {"market": venue.fill_model.market}),
         "latency_ns": latency_nanos(venue.latency_ms),
         "currencies": {code: Currency.from_str(code).precision for code in sorted(codes)},
     }

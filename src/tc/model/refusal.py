@@ -70,6 +70,7 @@ def _unspoken_in_paper(spec: RunSpec) -> Iterator[Problem]:
         (("venue", "starting_balances"), ", ".join(venue.currencies), "USDT"),
         (("venue", "fees", "model"), venue.fees.model, "maker_taker"),
         (("venue", "fill_model", "model"), venue.fill_model.model, "default"),
+        (("venue", "fill_model", "market"), venue.fill_model.market, "bars"),
     ):
         if found != expected:
             text = f"found '{found}', but a paper run trades Binance USDT-M futures on this machine"

@@ -94,6 +94,15 @@ class FillModel(Section):
     )
     prob_fill_on_limit: Fraction = Field(default=Decimal(1), description="Chance that a touched limit order fills.")
     prob_slippage: Fraction = Field(default=Decimal(0), description="Chance that a market order slips one tick.")
+    market: Literal["bars", "loopback"] = Field(
+        default="bars",
+        description="What a backtest's orders meet: bars, or the quotes that a paper run's venue makes of them.",
+    )
+
+    def contradictions(self) -> Iterator[Problem]:
+        """Yield a model that brings its own book together with the venue's quotes."""
+        if self.market == "loopback" and (self.model != "default" or self.prob_slippage):
+            yield Problem(("market",), "found 'loopback', which goes with model default and no slippage; remove one")
 
 
 class Credentials(Section):

@@ -9,13 +9,15 @@ from typing import Any
 from tc.clock import parse_utc_ns
 from tc.data.bar_table import BarTable
 from tc.data.dataset_info import DatasetInfo
-from tc.data.dataset_store import DatasetStore
+from tc.data.dataset_store import Dataset, DatasetStore
 from tc.data.engine_volume import engine_volume
 from tc.engine.backtest import BarFeed
+from tc.engine.bars import QuotePath
 from tc.engine.strategy_source import LoadedStrategy, files_digest, load_strategy
 from tc.errors import DatasetInvalid
 from tc.model.run_spec import Feed, RunSpec
 from tc.model.value import bar_seconds
+from tc.runs.market_path import quote_path
 from tc.runs.spec_file import read_spec_file
 from tc.store.roots import Roots
 
@@ -28,10 +30,11 @@ class LoadedFeed:
     info: DatasetInfo
     table: BarTable
     volume: Any
+    quotes: QuotePath | None = None
 
     def for_engine(self) -> BarFeed:
         """Return what the engine takes."""
-        return BarFeed(self.feed, self.table, self.volume)
+        return BarFeed(self.feed, self.table, self.volume, self.quotes)
 
     def describe(self) -> dict[str, Any]:
         """Return what metadata and journal record of the feed."""
@@ -114,7 +117,10 @@ def load_feed(feed: Feed, spec: RunSpec, roots: Roots) -> LoadedFeed:
     if len(table.ts_event) == 0:
         raise DatasetInvalid(f"dataset {feed.dataset!r} has no bar from {feed.start} to {feed.end}; widen the range")
     volume = engine_volume(table, info, feed.volume, feed.volume_constant, instrument.size_precision)
-    return LoadedFeed(feed, info, table, volume)
+    quotes = None
+    if spec.venue.fill_model.market == "loopback":
+        quotes = quote_path(Dataset(info, table), instrument)
+    return LoadedFeed(feed, info, table, volume, quotes)
 
 
 def _ns(moment: str | None) -> int | None:

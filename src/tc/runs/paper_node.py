@@ -30,7 +30,7 @@ from tc.engine.gate_rules import GateRules
 from tc.engine.live import run_live
 from tc.engine.live_setting import LiveControls, LiveOutcome, LiveSetting
 from tc.engine.progress import Progress
-from tc.errors import InputError, NotFound, RefusedError, TcError
+from tc.errors import InputError, NotFound, RefusedError, StorageError, TcError
 from tc.model.heartbeat import HEARTBEAT, STACK_SIGNAL, STACKS
 from tc.model.run_spec import RunSpec
 from tc.model.value import duration_seconds
@@ -39,6 +39,7 @@ from tc.runs.inputs import RunInputs, load_inputs
 from tc.runs.kill_clear import require_no_latch
 from tc.runs.live_writer import LiveWriter
 from tc.runs.paper_order import NodeOrder
+from tc.runs.paper_venue import venue_record
 from tc.runs.seal import Ending, RunResult, recorded_ending, seal_run
 from tc.runs.start import attribution, run_metadata, run_started
 from tc.runs.stop import StopRequest
@@ -47,7 +48,7 @@ from tc.store.derived_file import derive
 from tc.store.ledger import PositionLedger
 from tc.store.ledger_directory import LedgerDirectory
 from tc.store.ledger_storage import ORDER_PATH_TIMEOUT_S
-from tc.store.run_directory import INPUTS, JOURNAL, METRICS, NODE_STATUS, encode_document
+from tc.store.run_directory import INPUTS, JOURNAL, METRICS, NODE_STATUS, VENUE_ORDERS, encode_document
 from tc.store.run_store import RunStore, RunWriter
 from tc.venue.client import VenueClient
 from tc.venue.snapshot import take_snapshot
@@ -115,6 +116,7 @@ class _Node:
         recorded = recorded_ending(last)
         if recorded is not None:  # only the sealing was interrupted
             received.close()
+            self._keep_venue_record()
             return seal_run(writer, journal, recorded, self._spec, [], self._clock)
         self._write_connectivity()
         try:
@@ -128,6 +130,7 @@ class _Node:
                 return None
             ending = _ending(outcome, is_interrupt=self._stop.kind == "interrupt", order=order)
             state = {**self._derived_state(), **outcome.state}
+            self._keep_venue_record()
             return seal_run(writer, journal, ending, self._spec, [], self._clock, state)
         finally:
             self._stop.release()
@@ -138,6 +141,12 @@ class _Node:
         section = self._spec.connectivity_readiness
         if section is None or (section.enabled and section.probe):
             self._writer.write(PROBE, encode_document(probe_document(self._order.endpoint, self._clock)))
+
+    def _keep_venue_record(self) -> None:
+        if self._order.is_own_venue:
+            with suppress(StorageError, NotFound):  # without it a run can be sealed, but not compared
+                record = venue_record(self._spec, self._order.roots, self._order.run_id)
+                self._writer.write(VENUE_ORDERS, record)
 
     def _journal(self) -> Journal:
         path = self._writer.directory.file(JOURNAL)

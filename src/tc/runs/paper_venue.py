@@ -12,15 +12,19 @@ from tc.durable import make_directory, process_start_time, remove_tree, write_ar
 from tc.model.endpoint import ApiKeys
 from tc.model.run_spec import RunSpec
 from tc.model.value import decimal_text, split_money
+from tc.runs.market_path import TICKS
 from tc.runs.paper_order import ACCOUNT_OF_OWN_VENUE
 from tc.store.roots import Roots
 from tc.supervise.child import Child
 from tc.venue.account_file import read_secret_file
+from tc.venue.order_record import encode_record
+from tc.venue.persistence import JOURNAL_FILE
 
 HOST = "127.0.0.1"
 READY_S = 20.0
 STOP_S = 10.0
 KEY_BYTES = 24
+_STATE = "state"
 
 
 def venue_directory(roots: Roots, run_id: str) -> Path:
@@ -33,6 +37,21 @@ def remove_venue(roots: Roots, run_id: str) -> None:
     directory = venue_directory(roots, run_id)
     if directory.is_dir():
         remove_tree(directory)
+
+
+def venue_record(spec: RunSpec, roots: Roots, run_id: str) -> bytes:
+    """Return what a run's own venue did with its orders, for the run's directory.
+
+    Raises:
+        StorageError: its journal cannot be read.
+    """
+    setting = {
+        "seed": spec.seed,
+        "latency_ms": int(spec.venue.latency_ms.base),
+        "fill_at_touch": decimal_text(spec.venue.fill_model.prob_fill_on_limit),
+        "ticks": TICKS,
+    }
+    return encode_record(venue_directory(roots, run_id) / _STATE / JOURNAL_FILE, setting)
 
 
 class OwnVenue:
@@ -115,7 +134,7 @@ class OwnVenue:
 
     def _options(self) -> list[str]:
         spec = self._spec
-        options = ["--accounts", str(self._accounts_file), "--state", str(self.directory / "state")]
+        options = ["--accounts", str(self._accounts_file), "--state", str(self.directory / _STATE)]
         options += ["--runtime-root", str(self._roots.runtime), "--hold", "--seed", str(spec.seed)]
         options += ["--port", str(self.port), "--control-port", str(self.control_port)]
         options += [
@@ -124,7 +143,7 @@ class OwnVenue:
             "--latency-ms",
             str(int(spec.venue.latency_ms.base)),
         ]
-        options += ["--fill-at-touch", decimal_text(spec.venue.fill_model.prob_fill_on_limit)]
+        options += ["--ticks", str(TICKS), "--fill-at-touch", decimal_text(spec.venue.fill_model.prob_fill_on_limit)]
         if spec.venue.funding_rate is not None:
             options += [f"--funding-rate={decimal_text(spec.venue.funding_rate)}"]
         for feed in spec.data:
