@@ -24,6 +24,7 @@ from support.run_lab import make_lab
 BACKTEST, PAPER = "backtest-demo", "paper-demo"
 DRILLS = (("kill-switch", "pass"), ("stale-feed", "pass"), ("ledger-lost", "pass"))
 SETTLE_S = 15
+SCRAPES_S = 4  # a few scrapes more, so that what came last is on the grid of every range
 PATIENCE_S = 240.0
 
 
@@ -81,6 +82,7 @@ def _play(paper: Paper, prometheus: Prometheus) -> World:
     _tc(paper, "kill", "activate", PAPER, *by)
     _until(prometheus, f'tc_run_sealed{{run_id="{PAPER}"}} == 1')
     _until(prometheus, "sum(tc_kills_confirmed_total) > 0")
+    time.sleep(SCRAPES_S)
     return World(prometheus, start, alive, time.time())
 
 
