@@ -147,6 +147,7 @@ def test_an_archive_is_verified_and_brings_back_the_same_bytes(lab: Lab) -> None
     assert not (lab.artifacts / "runs/one/journal.jsonl").stat().st_mode & 0o222
 
 
+@pytest.mark.timeout(600)
 def test_a_real_run_is_repeated_after_it_came_back(tmp_path: Path) -> None:
     """A backtest that was archived, removed and brought back is verified bit for bit by a fresh process."""
     lab = make_lab(tmp_path, bars=300)
