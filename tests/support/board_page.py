@@ -85,12 +85,14 @@ class Prometheus:
         self.address = address
 
     def ask(self, path: str, **values: Any) -> Any:
-        """Return the data of an answer; an error of Prometheus fails."""
+        """Return the data of an answer; an error of Prometheus fails, one that starts still is an OSError."""
         url = f"{self.address}/api/v1/{path}?{urllib.parse.urlencode(values, doseq=True)}"
         try:
             with urllib.request.urlopen(url, timeout=20) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
+            if error.code == 503:
+                raise  # it starts still
             raise AssertionError(f"{values}: {error.read().decode()}") from None
 
 
