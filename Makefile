@@ -39,6 +39,7 @@ docs: setup ## Renew the generated reference pages
 	$(PY) -m tc spec schema > docs/runspec.schema.json
 	$(PY) -m tc spec schema --markdown > docs/runspec.md
 	$(PY) -m tc metrics families > docs/metric-families.md
+	for board in $$($(PY) -m tc metrics boards); do $(PY) -m tc metrics boards $$board > dashboards/grafana/$$board.json; done
 	cp src/tc/evidence/control_register.yaml docs/controls/register.yaml
 
 lock: ## Renew requirements.lock from pyproject.toml (needs uv)

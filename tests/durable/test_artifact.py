@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from tc.durable import (
     create_artifact,
     create_tree,
     make_directory,
+    new_artifact,
+    new_tree,
     protect_tree,
     read_artifact,
     remove_artifact,
@@ -166,3 +169,31 @@ def test_protected_tree_is_read_only_and_back(tmp_path: Path) -> None:
     assert modes() == [0o755, 0o755, 0o644]
     with pytest.raises(NotFound):
         protect_tree(tmp_path / "missing")
+
+
+def test_a_streamed_file_appears_whole_and_only_then(tmp_path: Path) -> None:
+    """Nothing shows before the block ends; a block that raises leaves nothing, and a taken name is not overwritten."""
+    with new_artifact(tmp_path / "large", mode=0o444) as stream:
+        stream.write(b"first ")
+        assert not (tmp_path / "large").exists()
+        stream.write(b"last")
+    assert read_artifact(tmp_path / "large") == b"first last"
+    with pytest.raises(AlreadyExists), new_artifact(tmp_path / "large"):
+        pass
+    with pytest.raises(ZeroDivisionError), new_artifact(tmp_path / "other") as stream:
+        stream.write(b"half" * (1 // 0))
+    assert names(tmp_path) == ["large"]
+
+
+def test_a_streamed_tree_appears_whole_and_only_then(tmp_path: Path) -> None:
+    """Folders are made as names need them; a block that raises leaves nothing, and a taken name is refused."""
+    with new_tree(tmp_path / "tree") as tree:
+        tree.copy("below/deep/one", io.BytesIO(b"1" * 3_000_000))
+        tree.write("two", b"2")
+        assert not (tmp_path / "tree").exists()
+    assert (tmp_path / "tree/below/deep/one").stat().st_size == 3_000_000
+    with pytest.raises(AlreadyExists), new_tree(tmp_path / "tree"):
+        pass
+    with pytest.raises(NotWritten), new_tree(tmp_path / "other") as tree:
+        tree.write("missing/folder", b"")
+    assert names(tmp_path) == ["tree"]

@@ -77,6 +77,16 @@ def families() -> None:
     emit(reference_markdown().rstrip("\n"))
 
 
+@app.command()
+def boards(
+    name: Annotated[str | None, typer.Argument(help="A board; without it their names.", show_default=False)] = None,
+) -> None:
+    """Print a Grafana board as the JSON that dashboards/grafana/ holds, or the boards there are."""
+    from tc.observe.boards import BOARDS, render_board
+
+    emit("\n".join(BOARDS) if name is None else render_board(name).decode().rstrip("\n"))
+
+
 def _log(line: str) -> None:
     sys.stderr.write(f"tc: {line}\n")
     sys.stderr.flush()

@@ -9,13 +9,14 @@ import typer
 
 from tc.cli.options import ArtifactsRoot, AsJson, RunId, RuntimeRoot
 from tc.cli.output import print_json, print_lines, print_table
+from tc.cli.runs_kept import archive, gc, unarchive
 from tc.cli.runs_live import attach, resume, stop
 from tc.errors import InputError, NotFound, TcError
 from tc.store.roots import Roots
 from tc.store.run_directory import STATUSES, RunDirectory
 from tc.store.run_store import RunStore
 
-app = typer.Typer(help="List, show, report, compare, recover and remove runs.", no_args_is_help=True)
+app = typer.Typer(help="List, show, report, compare, recover, archive and remove runs.", no_args_is_help=True)
 
 LISTED = 50
 _SHOWN = ("reason", "mode", "operator", "started", "ended", "seed", "bars", "bars_total", "result_digest")
@@ -184,23 +185,6 @@ def recover(
 app.command()(resume)
 app.command()(attach)
 app.command()(stop)
-
-
-@app.command()
-def gc(
-    run_ids: Annotated[list[str], typer.Argument(help="The runs to remove, by id.", show_default=False)],
-    yes: Annotated[bool, typer.Option("--yes", help="Remove; without it only say what would go.")] = False,
-    artifacts_root: ArtifactsRoot = None,
-    runtime_root: RuntimeRoot = None,
-) -> None:
-    """Remove the named runs with all their evidence."""
-    from tc.runs.collect import remove_run
-
-    roots = Roots.of(artifacts_root, runtime_root)
-    found = [RunStore(roots).find(run_id) for run_id in run_ids]
-    for run in found:
-        if yes:
-            remove_run(roots, run.run_id)
-        print_lines([f"{'removed' if yes else 'would remove'} {run.path}"])
-    if not yes:
-        print_lines(["nothing was removed; --yes removes it for good"])
+app.command()(gc)
+app.command()(archive)
+app.command()(unarchive)

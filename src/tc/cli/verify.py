@@ -28,11 +28,16 @@ def verify(
     artifacts_root: ArtifactsRoot = None,
     runtime_root: RuntimeRoot = None,
 ) -> None:
-    """Prove a sealed run: files intact, inputs unchanged, and a fresh process repeats it: result or decisions."""
+    """Prove a sealed run: files intact, inputs unchanged, and a fresh process repeats it: result or decisions.
+
+    Of an archive (a path that ends in .tar.gz) every file of every run is held against its manifest, without unpacking.
+    """
     from tc.runs.attest import read_attestation
     from tc.runs.verify import verify_run
 
     roots = Roots.of(artifacts_root, runtime_root)
+    if run_id.endswith(".tar.gz"):
+        raise typer.Exit(_verify_archive(roots, Path(run_id), as_json=as_json))
     signed = read_attestation(attestation, public_key)
     run = find_run(roots, run_id)
     verification = verify_run(roots, run.run_id, spec_path=spec, base=base, repeat=not files_only, attestation=signed)
@@ -43,6 +48,21 @@ def verify(
         if verification.attested_by is not None:
             print_lines([f"  signed by {verification.attested_by}"])
     raise typer.Exit(0 if verification.is_equal else 1)
+
+
+def _verify_archive(roots: Roots, path: Path, *, as_json: bool) -> int:
+    from tc.evidence.archive import check_archive
+
+    check = check_archive(path, roots.anchors)
+    if as_json:
+        print_json({**asdict(check), "findings": [one._asdict() for one in check.findings]})
+    elif check.findings:
+        print_lines([f"{path}: not what was packed", *(f"  {one.file}: {one.problem}" for one in check.findings)])
+    else:
+        print_lines(
+            [f"{path}: intact, {len(check.runs)} runs (not run again; unarchive them for that): {check.digest}"]
+        )
+    return 1 if check.findings else 0
 
 
 def _lines(found: Verification) -> list[str]:

@@ -8,10 +8,17 @@ a test named in docs/promises.md.
 from __future__ import annotations
 
 from tc.durable.anchor import read_anchor
-from tc.durable.artifact import append_stream, create_artifact, read_artifact, remove_artifact, write_artifact
+from tc.durable.artifact import (
+    append_stream,
+    create_artifact,
+    new_artifact,
+    read_artifact,
+    remove_artifact,
+    write_artifact,
+)
 from tc.durable.beat_file import BeatFile
 from tc.durable.descriptor import sync_file
-from tc.durable.directory import create_tree, make_directory, protect_tree, remove_tree, unprotect_tree
+from tc.durable.directory import create_tree, make_directory, new_tree, protect_tree, remove_tree, unprotect_tree
 from tc.durable.frame import Entry, Head
 from tc.durable.journal import Journal
 from tc.durable.local_socket import listen_locally, make_private_folder, remove_socket
@@ -50,6 +57,8 @@ __all__ = [
     "lock_holder",
     "make_directory",
     "make_private_folder",
+    "new_artifact",
+    "new_tree",
     "process_cpu_ns",
     "process_memory_bytes",
     "process_start_time",

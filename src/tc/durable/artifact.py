@@ -7,6 +7,8 @@ directory is synced. Up to that step a failure is NotWritten, after it OutcomeUn
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,7 +44,38 @@ def create_artifact(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         NotWritten: the file was not created.
         OutcomeUnknown: it was, but a power cut may undo it.
     """
-    temporary = _write_temporary(path, data, mode)
+    _take_new_name(_write_temporary(path, data, mode), path)
+
+
+@contextmanager
+def new_artifact(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """Give a stream whose bytes become the new file `path` when the block ends: the whole file, or none.
+
+    For what is too large to hold in memory. Nothing shows under `path` before the end, and nothing at all where the
+    block raises; what the stream was told may be read back from it, too.
+
+    Raises:
+        AlreadyExists: the name is taken, by then at the latest.
+        NotWritten: the file was not created.
+        OutcomeUnknown: it was, but a power cut may undo it.
+    """
+    if os.path.lexists(path):
+        raise AlreadyExists(path)
+    temporary = temporary_path(path.parent)
+    try:
+        with open(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "r+b") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+    except BaseException as error:
+        discard(temporary)
+        if isinstance(error, OSError):
+            raise NotWritten(path, reason(error)) from error
+        raise
+    _take_new_name(temporary, path)
+
+
+def _take_new_name(temporary: Path, path: Path) -> None:
     try:
         os.link(temporary, path)
     except FileExistsError:

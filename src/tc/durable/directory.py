@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from tc.durable.descriptor import reason, sync_name, sync_names, write_new
 from tc.durable.temporary import discard, discard_tree, temporary_path
 from tc.errors import AlreadyExists, NotFound, NotWritten, OutcomeUnknown, StorageError
+
+_CHUNK_BYTES = 1 << 20
 
 
 def make_directory(path: Path) -> None:
@@ -40,9 +45,66 @@ def create_tree(path: Path, files: Mapping[str, bytes]) -> None:
         NotWritten: it was not created.
         OutcomeUnknown: it was, but a power cut may undo it.
     """
+    with new_tree(path) as tree:
+        for name, data in files.items():
+            tree.write(name, data)
+
+
+class Readable(Protocol):
+    """What bytes are copied from."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes, none at the end."""
+
+
+class NewTree:
+    """A tree that nobody sees yet; `new_tree` gives it its name."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write and sync one file at the top of the tree."""
+        write_new(self.path / name, data)
+
+    def copy(self, name: str, source: Readable) -> None:
+        """Write and sync the file `name`, in folders as its slashes say, from the rest of `source`."""
+        path = self.path / name
+        os.makedirs(path.parent, exist_ok=True)
+        with open(path, "xb") as target:
+            shutil.copyfileobj(source, target, _CHUNK_BYTES)
+            target.flush()
+            os.fsync(target.fileno())
+
+
+@contextmanager
+def new_tree(path: Path) -> Iterator[NewTree]:
+    """Give a hidden tree that becomes the new directory `path` when the block ends: with all its files, or not at all.
+
+    After return all of it survives a power cut; where the block raises, nothing is left. Of two creators one wins.
+
+    Raises:
+        AlreadyExists: the name is taken.
+        NotWritten: it was not created.
+        OutcomeUnknown: it was, but a power cut may undo it.
+    """
     if os.path.lexists(path):
         raise AlreadyExists(path)
-    temporary = _write_temporary_tree(path, files)
+    temporary = temporary_path(path.parent)
+    try:
+        os.mkdir(temporary)
+        yield NewTree(temporary)
+        for folder, _, _ in os.walk(temporary, topdown=False):
+            sync_names(Path(folder))
+    except BaseException as error:
+        discard(temporary)
+        if isinstance(error, OSError):
+            raise NotWritten(path, reason(error)) from error
+        raise
+    _take_new_name(temporary, path)
+
+
+def _take_new_name(temporary: Path, path: Path) -> None:
     try:
         os.rename(temporary, path)
     except OSError as error:
@@ -93,21 +155,6 @@ def protect_tree(path: Path) -> None:
 def unprotect_tree(path: Path) -> None:
     """Undo `protect_tree`: files become 0644, directories 0755."""
     _change_modes(path, file_mode=0o644, directory_mode=0o755)
-
-
-def _write_temporary_tree(path: Path, files: Mapping[str, bytes]) -> Path:
-    temporary = temporary_path(path.parent)
-    try:
-        os.mkdir(temporary)
-        for name, data in files.items():
-            write_new(temporary / name, data)
-        sync_names(temporary)
-    except BaseException as error:
-        discard(temporary)
-        if isinstance(error, OSError):
-            raise NotWritten(path, reason(error)) from error
-        raise
-    return temporary
 
 
 def _make_one(directory: Path, wanted: Path) -> None:

@@ -69,7 +69,7 @@ def build_manifest(run: RunDirectory, head: Head, result_digest: str | None) -> 
 
 def build_anchor(run: RunDirectory, manifest: bytes) -> bytes:
     """Return the witness that is kept outside the run's directory."""
-    return encode_document({"run_id": run.run_id, "manifest": _digest(manifest)})
+    return encode_document({"run_id": run.run_id, "manifest": digest_bytes(manifest)})
 
 
 def check_manifest(run: RunDirectory, *, is_attested: bool = False) -> list[Finding]:
@@ -121,22 +121,29 @@ def _read_manifest(run: RunDirectory, *, is_attested: bool) -> tuple[dict[str, A
                 Finding(MANIFEST, f"has no readable anchor {run.anchor_path.name}; its own digest alone is checked")
             )
     else:
-        if anchor != _digest(data):
+        if anchor != digest_bytes(data):
             findings.append(Finding(MANIFEST, "changed: its digest is not the one that the anchor recorded"))
+    manifest = parse_manifest(data)
+    if manifest is None:
+        return None, [Finding(MANIFEST, "changed: it does not match its own digest")]
+    return manifest, findings
+
+
+def parse_manifest(data: bytes) -> dict[str, Any] | None:
+    """Return the manifest in `data`, or None where it is not one that matches its own digest."""
     try:
-        manifest = json.loads(data)
+        manifest: dict[str, Any] = json.loads(data)
         body = {key: value for key, value in manifest.items() if key != "digest"}
         is_intact = manifest["digest"] == _own_digest(body) and encode_document(manifest) == data
-        if isinstance(manifest["files"], dict) and is_intact:
-            return manifest, findings
+        return manifest if isinstance(manifest["files"], dict) and is_intact else None
     except (ValueError, KeyError, TypeError, AttributeError):
-        pass
-    return None, [Finding(MANIFEST, "changed: it does not match its own digest")]
+        return None
 
 
-def _digest(data: bytes) -> str:
+def digest_bytes(data: bytes) -> str:
+    """Return `sha256:<hex>` of bytes."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _own_digest(body: dict[str, Any]) -> str:
-    return _digest(json.dumps(body, sort_keys=True, separators=(",", ":")).encode())
+    return digest_bytes(json.dumps(body, sort_keys=True, separators=(",", ":")).encode())
