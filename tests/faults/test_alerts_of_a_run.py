@@ -33,7 +33,7 @@ from tc.runs.paper import SUPERVISOR, VENUE
 from tc.store.control_address import control_path
 from tc.store.run_directory import trace_of
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_800)]
+pytestmark = [pytest.mark.faults, pytest.mark.whole_run, pytest.mark.timeout(1_800)]
 
 LIMIT_S = 5.0
 SLOW_S = 240.0

@@ -26,6 +26,7 @@ from tc.durable import protect_tree, unprotect_tree
 from tc.evidence.manifest import digest_file
 from tc.store.run_directory import encode_document
 
+pytestmark = pytest.mark.xdist_group("attestation")  # its run is made once
 PASSPHRASE = "canary-passphrase-5f1d"
 
 

@@ -22,6 +22,7 @@ from tc.evidence.manifest import build_anchor, build_manifest
 from tc.store.roots import Roots
 from tc.store.run_directory import JOURNAL, MANIFEST, METADATA, RunDirectory
 
+pytestmark = pytest.mark.xdist_group("parity")  # its runs are made once
 IS_FULL = os.environ.get("TC_FULL") == "1"
 STRATEGY = """
 strategies:
