@@ -53,8 +53,8 @@ def test_a_working_order_whose_reservation_is_lost_is_reserved_again_on_restart(
     paper.until_entries(1)  # the first start of a run is the slow one
     until(lambda: paper.counts_if_any().get("OrderAccepted"), "no order rests")
     process.kill()
-    process.communicate()
     os.kill(paper.run.metadata()["pid"], signal.SIGKILL)
+    process.communicate()  # the agent, which holds the pipe too, ends once both are gone
     ledger = LedgerDirectory.of(paper.roots, "paper")
     until(lambda: kinds(ledger) == [RESERVED], "nothing is reserved")
     cut_from(ledger, RESERVED)

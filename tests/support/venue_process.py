@@ -23,7 +23,7 @@ import aiohttp
 from support.market import GENERATED, made_up_bars
 from tc.data.dataset_store import DatasetStore
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 HAPPENS_S = 60.0  # on a machine that does other work, too
 ACCOUNTS = ("alpha", "beta")
 SYMBOL = "BTCUSDT"
