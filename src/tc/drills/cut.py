@@ -1,0 +1,113 @@
+"""The controls that a drill's negative control goes without, by name and by the command whose process they are in.
+
+Each cut replaces the control's own function by one that does nothing, or lies, as a bug or a late change could.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+Cut = Callable[[], None]
+
+
+def _swap(where: str, new: Any) -> None:
+    """Put `new` in the place of `module:name` or `module:Class.name`."""
+    module, _, path = where.partition(":")
+    owner: Any = import_module(module)
+    *outer, name = path.split(".")
+    for each in outer:
+        owner = getattr(owner, each)
+    assert hasattr(owner, name), f"{where} is not there: the cut cuts nothing"
+    setattr(owner, name, new)
+
+
+def _nothing(*_arguments: Any, **_words: Any) -> None:
+    """Do nothing, whatever is asked."""
+
+
+def _without(*places: str) -> Cut:
+    """Return a cut that lets functions do nothing."""
+
+    def cut() -> None:
+        for place in places:
+            _swap(place, _nothing)
+
+    return cut
+
+
+def _answering(value: Any, *places: str) -> Cut:
+    """Return a cut that lets functions return `value` at once."""
+
+    def cut() -> None:
+        for place in places:
+            _swap(place, lambda *_arguments, **_words: value)
+
+    return cut
+
+
+def _blind_kill() -> None:
+    """A kill that reports flat without having looked or done anything."""
+
+    def carry_out(self: Any) -> Any:
+        self.found.is_flat = True
+        self._stage("flat")
+        self._stage("confirmed")
+        return self.found
+
+    _swap("tc.runs.kill_work:KillWork.carry_out", carry_out)
+
+
+def _all_allowed() -> None:
+    """A gate that asks nobody: every order is let through."""
+    from tc.store.ledger_rule import Judgment
+
+    _swap("tc.engine.gate_rules:GateRules.judge", lambda _self, _book, _intent: Judgment())
+
+
+def _no_restore() -> None:
+    """A node that starts again without its journal."""
+    _swap("tc.engine.live:restore_cache", lambda _kernel, _entries, _venue_id: [])
+
+
+async def _never(*_arguments: Any, **_words: Any) -> None:
+    """Do nothing, when it is awaited."""
+
+
+def _deaf() -> None:
+    """A node that asks for nothing that it did not hear of: neither on a reconnect, nor when a look differs."""
+    for place in ("PaperExecutionClient.resync", "PaperExecutionClient._reconcile_after_resubscribe"):
+        _swap(f"tc.engine.live_client:{place}", _never)
+    _swap("tc.engine.live_doubt:Doubt.run", _never)
+    _swap("tc.engine.live_look:Looker._catch_up", _never)
+
+
+def _agreeing() -> None:
+    """A reconciliation that finds that everything agrees."""
+    _swap("tc.engine.live_look:compare", lambda *_arguments: [])
+
+
+CUTS: Mapping[str, Mapping[str, Cut]] = {
+    "kill": {"agent": _blind_kill, "kill": _blind_kill},
+    "kill at the venue": {"agent": _without("tc.runs.kill_work:KillWork._do")},
+    "fencing": {"agent": _without("tc.runs.kill_work:KillWork._fence")},
+    "kill latch": {
+        "node": _without("tc.runs.paper_node:require_no_latch"),
+        "run": _answering(False, "tc.runs.paper:is_latched"),
+        "runs": _answering(False, "tc.runs.paper:is_latched"),
+    },
+    "gate check": {"node": _all_allowed},
+    "stale data": {"node": _without("tc.engine.gate_watch:GateWatch.stand_down")},
+    "watchdog": {"run": _without("tc.runs.paper_watch:PaperWatch.turn")},
+    "venue restart": {"run": _without("tc.runs.paper:Supervisor._keep_venue")},
+    "resync": {"node": _deaf},
+    "reconciliation": {"node": _agreeing},
+    "journal restore": {"node": _no_restore},
+    "containment": {"node": _without("tc.engine.live:contain")},
+    "agent restart": {"run": _answering(True, "tc.runs.paper_agent:ArmedAgent.look")},
+    "alerts": {
+        "run": _without("tc.runs.run_alert:RunAlerts.raise_alert"),
+        "agent": _without("tc.runs.run_alert:RunAlerts.raise_alert"),
+    },
+}
