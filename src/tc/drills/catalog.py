@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from tc.drills import kill_drills
+from tc.drills import kill_drills, process_drills, strategy_drills, venue_drills
 from tc.drills.drill import Drill
 from tc.errors import NotFound
 
-DRILLS: dict[str, Drill] = {one.name: one for one in (*kill_drills.DRILLS,)}
+DRILLS: dict[str, Drill] = {
+    one.name: one
+    for one in (*kill_drills.DRILLS, *venue_drills.DRILLS, *strategy_drills.DRILLS, *process_drills.DRILLS)
+}
 
 
 def find_drill(name: str) -> Drill:

@@ -1,4 +1,4 @@
-"""Carry a drill out on one run: prepare, break, observe, take back, judge. What happens is always told and never raised."""
+"""Carry a drill out on one run: prepare, break, observe, take back, judge. What happens is told and never raised."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import current_thread, main_thread
 from types import FrameType
 from typing import Any
 
@@ -83,7 +84,6 @@ def conduct(
 def _prepare(experiment: Experiment, demo: DemoRun | None) -> None:
     experiment.mark("a run of the drill's own is started" if demo else "the run is looked at", "setup")
     if demo is not None:
-        experiment.notes["script"] = str(demo.script)
         try:
             demo.start()
         except TcError as fault:
@@ -95,7 +95,7 @@ def _prepare(experiment: Experiment, demo: DemoRun | None) -> None:
 
 
 def _end(experiment: Experiment, demo: DemoRun) -> None:
-    """End the drill's own run, and keep how it ended: it is part of what must hold afterwards, where it was measured."""
+    """End the drill's own run, and keep how it ended."""
     demo.end_run()
     run = demo.target.run
     if not run.path.is_dir():
@@ -114,12 +114,10 @@ def _thinned(samples: list[Any]) -> list[Any]:
     if len(samples) <= SAMPLES_MAX:
         return samples
     step = len(samples) // SAMPLES_MAX + 1
-    kept = []
+    kept: list[Any] = []
     for number, one in enumerate(samples):
-        is_change = number and (one.working, one.exposure) != (
-            samples[number - 1].working,
-            samples[number - 1].exposure,
-        )
+        before = samples[max(0, number - 1)]
+        is_change = (one.working, one.exposure) != (before.working, before.exposure)
         if number % step == 0 or (is_change and len(kept) < 2 * SAMPLES_MAX) or number == len(samples) - 1:
             kept.append(one)
     return kept
@@ -133,14 +131,10 @@ def _undisturbed() -> Iterator[list[int]]:
     def remember(number: int, _frame: FrameType | None) -> None:
         pressed.append(number)
 
-    before: list[tuple[int, Any]] = []
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before.append((number, signal.signal(number, remember)))
-    except ValueError:
-        pass  # not the main thread: no signal comes here
+    numbers = (signal.SIGINT, signal.SIGTERM) if current_thread() is main_thread() else ()
+    before = {number: signal.signal(number, remember) for number in numbers}
     try:
         yield pressed
     finally:
-        for number, handler in before:
+        for number, handler in before.items():
             signal.signal(number, handler)

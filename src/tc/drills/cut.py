@@ -83,6 +83,25 @@ def _deaf() -> None:
     _swap("tc.engine.live_look:Looker._catch_up", _never)
 
 
+def _plain_adapter() -> None:
+    """The adapter's own client where ours corrects it: symbols asked for twice, answers taken at their word."""
+    client: Any = import_module("tc.engine.live_client").PaperExecutionClient
+    for name in ("_get_cache_active_symbols", "generate_order_rejected"):
+        delattr(client, name)
+
+
+def _plain_answers() -> None:
+    """The adapter's own view of answers, and nobody who asks what became of an order."""
+    _plain_adapter()
+    _deaf()
+
+
+def _unrecorded() -> None:
+    """Orders leave whether they are on disk or not, and a journal that fails is nobody's fault."""
+    _swap("tc.engine.live_sink:LiveSink.synced", _never)
+    _swap("tc.engine.live_sink:LiveSink._fail", _nothing)
+
+
 def _agreeing() -> None:
     """A reconciliation that finds that everything agrees."""
     _swap("tc.engine.live_look:compare", lambda *_arguments: [])
@@ -90,7 +109,10 @@ def _agreeing() -> None:
 
 CUTS: Mapping[str, Mapping[str, Cut]] = {
     "kill": {"agent": _blind_kill, "kill": _blind_kill},
-    "kill at the venue": {"agent": _without("tc.runs.kill_work:KillWork._do")},
+    "kill at the venue": {
+        "agent": _without("tc.runs.kill_work:KillWork._do"),
+        "kill": _without("tc.runs.kill_work:KillWork._do"),
+    },
     "fencing": {"agent": _without("tc.runs.kill_work:KillWork._fence")},
     "kill latch": {
         "node": _without("tc.runs.paper_node:require_no_latch"),
@@ -98,12 +120,18 @@ CUTS: Mapping[str, Mapping[str, Cut]] = {
         "runs": _answering(False, "tc.runs.paper:is_latched"),
     },
     "gate check": {"node": _all_allowed},
-    "stale data": {"node": _without("tc.engine.gate_watch:GateWatch.stand_down")},
+    "stand-down": {"node": _without("tc.engine.gate_watch:GateWatch.stand_down")},
     "watchdog": {"run": _without("tc.runs.paper_watch:PaperWatch.turn")},
     "venue restart": {"run": _without("tc.runs.paper:Supervisor._keep_venue")},
     "resync": {"node": _deaf},
+    "dedupe": {"node": _plain_adapter},
+    "doubt": {"node": _plain_answers},
+    "stream repair": {"node": _without("tc.engine.live_client:reconnect_soon")},
+    "order error trigger": {"agent": _without("tc.risk.kill_trigger:TriggerMachine.take_order")},
+    "manifest check": {"verify": _answering([], "tc.runs.verify:check_manifest")},
     "reconciliation": {"node": _agreeing},
     "journal restore": {"node": _no_restore},
+    "sync before send": {"node": _unrecorded},
     "containment": {"node": _without("tc.engine.live:contain")},
     "agent restart": {"run": _answering(True, "tc.runs.paper_agent:ArmedAgent.look")},
     "alerts": {

@@ -1,4 +1,4 @@
-"""What a drill is: a declaration that is fixed and hashed before anything is broken, and the steps that carry it out."""
+"""What a drill is: a declaration, fixed and hashed before anything is broken, and the steps that carry it out."""
 
 from __future__ import annotations
 

@@ -138,19 +138,27 @@ class Experiment:
             self.observer = observer
             yield observer
 
+    def lift(self, fault: Fault) -> float:
+        """Take one fault back before the drill is over, and return when it was gone."""
+        self._faults.remove(fault)
+        self._take_back(fault)
+        return self.now
+
     def roll_back(self) -> None:
         """Take back every fault, the last first, and see each gone; safe to call again."""
         while self._faults:
-            fault = self._faults.pop()
-            try:
-                fault.take_back(self.target)
-                left = self._gone(fault)
-            except VenueAway:
-                left = None  # it went with its venue
-            except TcError as error:
-                left = str(error)
-            self.findings.rollbacks.append(self._check(f"taken back: {fault.what}", left is None, left or "gone"))
-            self.mark(f"taken back: {fault.what}" if left is None else f"NOT taken back: {fault.what}", "rollback")
+            self._take_back(self._faults.pop())
+
+    def _take_back(self, fault: Fault) -> None:
+        try:
+            fault.take_back(self.target)
+            left = self._gone(fault)
+        except VenueAway:
+            left = None  # it went with its venue
+        except TcError as error:
+            left = str(error)
+        self.findings.rollbacks.append(self._check(f"taken back: {fault.what}", left is None, left or "gone"))
+        self.mark(f"taken back: {fault.what}" if left is None else f"NOT taken back: {fault.what}", "rollback")
 
     def _gone(self, fault: Fault) -> str | None:
         end = self.now + GONE_S

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 from dataclasses import replace
+from threading import Thread
 
 from tc.drills.drill import Drill, Stage
 from tc.drills.experiment import Experiment
@@ -11,7 +11,6 @@ from tc.drills.fault import Act, Killed, Stopped, VenueFault
 from tc.drills.observer import Observer
 from tc.drills.target import Target
 from tc.drills.verdict import Threshold
-from tc.store.kill_latch import KillLatch
 
 CROWD = Stage("tc.engine.strategies.drill_crowd:Crowd", {"trade_size": "0.002"})
 RESTING = 12
@@ -26,11 +25,6 @@ NEW = Threshold("new_after_flat", "orders that came to the venue after it was fl
 
 def _flat_within(seconds: float) -> Threshold:
     return Threshold("flat_s", "from the command until the venue's books are flat for good", "s", most=seconds)
-
-
-def _is_latched(target: Target) -> str | None:
-    state = KillLatch.of_run(target.run.roots, target.run.run_id).state()
-    return None if state is None else state.describe()
 
 
 def _crowded(x: Experiment) -> None:
@@ -48,7 +42,7 @@ def _kill(x: Experiment) -> float:
         done = target.tc("kill", "activate", target.run.run_id, *WHO, "--json")
         x.notes["kill"] = {"exit_code": done.exit_code, "said": (done.stdout or done.stderr)[-3_000:]}
 
-    return x.inject(Act("tc kill activate", give, _is_latched))
+    return x.inject(Act("tc kill activate", give, lambda one: one.latched()))
 
 
 def _judge_flat(x: Experiment, seen: Observer, given: float) -> None:
@@ -82,11 +76,14 @@ def kill_hung(x: Experiment) -> None:
     hung = Stopped("node")
     with x.observed() as seen:
         x.inject(hung)
-        given = _kill(x)
+        node = hung.process
+        assert node is not None, "it was brought in"
+        given = x.now
+        killing = Thread(target=_kill, args=(x,))
+        killing.start()
+        x.measure("gone_s", x.seconds_until(lambda: not node.is_alive, given))
+        killing.join()
         _judge_flat(x, seen, given)
-    assert hung.process is not None, "it was brought in"
-    x.measure("node_alive", float(hung.process.is_alive))
-    hung.process.signal(signal.SIGCONT)
 
 
 def kill_dead(x: Experiment) -> None:
@@ -108,11 +105,12 @@ def latch_across_restart(x: Experiment) -> None:
         given = _kill(x)
         x.require("the account was flat at the venue after the kill", seen.flat_since(given) is not None)
         x.mark("the run is resumed in spite of its latch", "fault")
+    since_ns = x.wall_ns()
     done = target.tc("runs", "resume", target.run.run_id, timeout_s=x.drill.window_s)
     x.notes["resume"] = {"exit_code": done.exit_code, "said": done.stderr[-2_000:]}
     x.measure("resume_exit_code", float(done.exit_code))
-    x.measure("latched", float(_is_latched(target) is not None))
-    x.measure("starts", float(len([one for one in target.found("NodeStarted") if one.payload()["attempt"] > 1])))
+    x.measure("latched", float(target.latched() is not None))
+    x.measure("intents", float(sum(one.ts > since_ns for one in target.found("SubmitOrder"))))
 
 
 _SWITCH = Drill(
@@ -142,20 +140,21 @@ DRILLS = (
     replace(
         _SWITCH, name="kill-hung-node", control="fencing: a node that does not answer is ended before its orders are",
         hypothesis="A node that is stopped is ended, and the account flat, within 8 s; it never comes back.",
-        fault="SIGSTOP of the node, then `tc kill activate`; SIGCONT afterwards.",
+        fault="SIGSTOP of the node, then `tc kill activate`.",
         thresholds=(_flat_within(8.0), WORKING, HELD, NEW,
-                    Threshold("node_alive", "whether the hung node lives after the kill", "processes", most=0)),
+                    Threshold("gone_s", "from the command until the hung node is gone, so that it never wakes up", "s",
+                              most=6.0)),
         negative="fencing", steps=kill_hung,
     ),
     replace(
         _SWITCH, name="kill-latch-across-restart", control="kill latch: it outlives every process of the run",
-        hypothesis="A run that was killed and lost all its processes is refused when it is resumed, with exit 3.",
+        hypothesis="A killed run that lost all its processes sends nothing when it is resumed; that ends with exit 3.",
         steady_state="The run was killed, is flat, and is not sealed.",
         fault="SIGKILL of supervisor and node, `tc kill activate`, then `tc runs resume` of the run.",
         thresholds=(
             Threshold("resume_exit_code", "how `tc runs resume` ended", "exit code", most=3, least=3),
             Threshold("latched", "whether the latch still holds", "latches", most=1, least=1),
-            Threshold("starts", "nodes that started trading after the kill", "starts", most=0),
+            Threshold("intents", "orders that the resumed run submitted", "orders", most=0),
         ),
         rollback="the drill's own run is closed with its folder", negative="kill latch", steps=latch_across_restart,
         window_s=45.0, hurts="", anchors=("C8", "RTS 6 Art 15(3)"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Self
 
 from tc.clock import Clock
@@ -87,4 +88,4 @@ class Observer:
     def gap_s(self) -> float:
         """Return the longest time between two looks."""
         times = [one.seconds for one in self.samples]
-        return max((later - earlier for earlier, later in zip(times, times[1:], strict=False)), default=0.0)
+        return max((later - earlier for earlier, later in pairwise(times)), default=0.0)

@@ -21,7 +21,7 @@ def draw_timeline(document: Mapping[str, Any]) -> str:
     first, last = min(times), max(max(times), min(times) + 0.001)
 
     def x(seconds: float) -> float:
-        return LEFT + (seconds - first) / (last - first) * (WIDTH - LEFT - RIGHT)
+        return float(LEFT + (seconds - first) / (last - first) * (WIDTH - LEFT - RIGHT))
 
     height = TOP + LANE * len(moments) + (2 * (PANEL + 22) if samples else 0) + 26
     parts = [f"<svg viewBox='0 0 {WIDTH} {height}' role='img' aria-label='Timeline' font-size='11' fill='var(--ink)'>"]

@@ -1,4 +1,4 @@
-"""A drill's evidence for people: Markdown, and a page with the timeline as a picture. Both are made of the document alone."""
+"""A drill's evidence for people: Markdown, and a page with the timeline as a picture, made of the document alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _STYLE = """\
 :root { color-scheme: light dark; --paper: #fcfbf8; --ink: #17191c; --soft: #5d6168; --rule: #dedad0; --panel: #f5f3ed;
   --good: #17694a; --bad: #a8322d; --warn: #8a5a00; --line: #1f4b7a; --drop: #b4524c; }
 @media screen and (prefers-color-scheme: dark) { :root { --paper: #121416; --ink: #e9e7e2; --soft: #a5a8ad;
-  --rule: #2c3034; --panel: #1a1d20; --good: #6cc69a; --bad: #ef8a82; --warn: #e3b45c; --line: #8db8e6; --drop: #e58078; } }
+  --rule: #2c3034; --panel: #1a1d20; --good: #6cc69a; --bad: #ef8a82; --warn: #e3b45c; --line: #8db8e6;
+  --drop: #e58078; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.55 system-ui, sans-serif;
   font-variant-numeric: tabular-nums; }
@@ -37,8 +38,9 @@ def render_markdown(document: Mapping[str, Any]) -> str:
         f"# Drill {document['drill']}: {document['verdict']}", "",
         f"{document['started']} to {document['ended']}, {document['seconds']:.1f} s, run {document['run_id']}", "",
         f"**Hypothesis.** {plan['hypothesis']}", "", f"**Steady state.** {plan['steady_state']}", "",
-        f"**Fault.** {plan['fault']}", "", f"**Control.** {plan['control']} ({', '.join(plan['anchors']) or 'no anchor'})",
-        "", f"**Runbook.** {plan['runbook']}", "",
+        f"**Fault.** {plan['fault']}", "",
+        f"**Control.** {plan['control']} ({', '.join(plan['anchors']) or 'no anchor'})", "",
+        f"**Runbook.** {plan['runbook']}", "",
     ]  # fmt: skip
     lines += [f"- {reason}" for reason in document["reasons"]]
     lines += ["", "## Measurements", "", *_table(_MEASURED, _measurements(document))]
@@ -84,7 +86,7 @@ _CHECKS = (("Before", "before"), ("Fault proven", "landed"), ("Taken back", "rol
 
 
 def _measurements(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for one in document["measurements"]:
         value = "not measured" if not one["is_measured"] else "never" if one["value"] is None else f"{one['value']:.4g}"
         unit = one["unit"] if one["value"] is not None else ""
@@ -118,7 +120,7 @@ def _moments(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 def _facts(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
     where, journal = document["environment"], document["journal"]
-    rows = [
+    rows: list[tuple[str, ...]] = [
         ("command", document["command"]), ("plan", document["plan_digest"]),
         ("repeats", ", ".join(document["repeats"])), ("run", document["run"]),
         ("journal", f"{journal['entries']} entries, head {journal.get('to_hash', '-')}"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,8 @@ class Outcome:
     def as_json(self) -> dict[str, Any]:
         """Return the facts."""
         return {
-            "drill": self.drill.name, "verdict": self.verdicts[-1].value, "verdicts": [str(one) for one in self.verdicts],
+            "drill": self.drill.name, "verdict": self.verdicts[-1].value,
+            "verdicts": [str(one) for one in self.verdicts],
             "flake_rate": self.flake_rate, "negative_control": self.negative and self.negative.value,
             "fit": self.is_fit, "seconds": round(self.seconds, 1), "passed": self.is_passed,
             "evidence": str(self.path), "reasons": list(self.document["reasons"]),

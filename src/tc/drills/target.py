@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tc.alert.desk import log_of
+from tc.clock import SYSTEM_CLOCK
 from tc.drills.venue_port import VenuePort
 from tc.durable import Entry, is_process_alive, is_process_stopped, lock_holder, read_entries
 from tc.errors import StorageError, TcError
@@ -17,7 +18,8 @@ from tc.evidence.fold import Fold, fold_journal
 from tc.runs.kill_order import AGENT
 from tc.runs.paper import SUPERVISOR, VENUE
 from tc.runs.paper_recovery import trace_of
-from tc.store.run_directory import JOURNAL, RunDirectory
+from tc.store.kill_latch import KillLatch
+from tc.store.run_directory import JOURNAL, NODE_STATUS, RunDirectory
 from tc.supervise.process import ChildResult, signal_process
 from tc.supervise.program import run_module
 
@@ -64,13 +66,21 @@ class Process:
 
 
 class Target:
-    """A paper run, how commands reach it, and what can be seen of it without asking its node."""
+    """A paper run, how commands reach it, and what can be seen of it without asking its node.
 
-    def __init__(self, run: RunDirectory, environment: Mapping[str, str], module: tuple[str, ...] = ("tc",)) -> None:
+    A run of the drill's own has a `script` that tells its strategy what to do, and a `log` of what its command said.
+    """
+
+    def __init__(
+        self, run: RunDirectory, environment: Mapping[str, str], module: tuple[str, ...] = ("tc",),
+        script: Path | None = None, log: Path | None = None,
+    ) -> None:  # fmt: skip
         self.run = run
         self.environment = dict(environment)
         self.module = module
         self.venue = VenuePort(run)
+        self.script = script or run.scratch / "script"
+        self._log = log
 
     def tc(self, *arguments: str, timeout_s: float = COMMAND_S) -> ChildResult:
         """Give a command as an operator would."""
@@ -112,6 +122,11 @@ class Target:
         """Return the stand-downs that were not the run's end."""
         return [entry for entry in self.found("StoodDown") if entry.payload()["reason"] != "the run is ending"]
 
+    def latched(self) -> str | None:
+        """Return what the run's kill latch says, None where it is open."""
+        state = KillLatch.of_run(self.run.roots, self.run.run_id).state()
+        return None if state is None else state.describe()
+
     def alerts(self) -> list[dict[str, Any]]:
         """Return what the run's log sink was sent, each alert with when that was."""
         import json
@@ -121,6 +136,18 @@ class Target:
             return []
         lines = path.read_text(errors="replace").splitlines()
         return [each for line in lines if line for each in _alerts_of(json.loads(line))]
+
+    def log_text(self) -> str:
+        """Return what the run's command said so far."""
+        return "" if self._log is None or not self._log.exists() else self._log.read_text(errors="replace")
+
+    def status_age_s(self) -> float | None:
+        """Return how old the node's own word of itself is, None where there is none."""
+        path = self.run.scratch / NODE_STATUS
+        try:
+            return SYSTEM_CLOCK.now_ns() / 1e9 - path.stat().st_mtime
+        except OSError:
+            return None
 
     def fold(self) -> Fold:
         """Return what the journal says."""

@@ -1,4 +1,4 @@
-"""A `tc` command that is started and watched from outside: what it says goes to a file, and it is in a session of its own.
+"""A `tc` command that is started and watched from outside, in a session of its own; what it says goes to a file.
 
 Whoever starts one can find everything that it started in turn: all of it carries one variable of its environment.
 """

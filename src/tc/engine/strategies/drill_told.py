@@ -30,8 +30,8 @@ class Told(Strategy):
     """Does one line a bar, and nothing else."""
 
     def on_start(self) -> None:
-        """Subscribe."""
-        self.done = 0
+        """Subscribe. What was told before this start of the node was done before it."""
+        self.done = len(self._lines())
         self.close = 0.0
         self.instrument = self.cache.instrument(self.config.instrument_id)
         self.subscribe_bars(self.config.bar_type)
@@ -39,12 +39,15 @@ class Told(Strategy):
     def on_bar(self, bar: Bar) -> None:
         """Do the next line."""
         self.close = float(bar.close)
-        path = Path(self.config.script)
-        lines = path.read_text().splitlines() if path.exists() else []
+        lines = self._lines()
         if self.done < len(lines):
             self.done += 1
             verb, *words = lines[self.done - 1].split()
             getattr(self, f"do_{verb}")(*words)
+
+    def _lines(self) -> list[str]:
+        path = Path(self.config.script)
+        return path.read_text().splitlines() if path.exists() else []
 
     def do_market(self, side: str, quantity: str) -> None:
         """Send a market order."""
