@@ -51,9 +51,10 @@ def conduct(
     processes: list[dict[str, Any]] = []
     is_interrupted = False
     try:
-        _prepare(experiment, demo)
-        processes = describe_processes(target)
-        drill.steps(experiment)
+        with _interruptible():
+            _prepare(experiment, demo)
+            processes = describe_processes(target)
+            drill.steps(experiment)
     except NotReady:
         pass
     except NotLanded as missed:
@@ -65,7 +66,7 @@ def conduct(
         experiment.findings.problem = "interrupted by the operator"
     with _undisturbed() as pressed:
         experiment.roll_back()
-        if demo is not None and not is_interrupted:
+        if demo is not None and not is_interrupted and cut is None:
             _end(experiment, demo)
         journal = journal_range(target)
         if demo is not None:
@@ -121,6 +122,23 @@ def _thinned(samples: list[Any]) -> list[Any]:
         if number % step == 0 or (is_change and len(kept) < 2 * SAMPLES_MAX) or number == len(samples) - 1:
             kept.append(one)
     return kept
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM be what Ctrl-C is: whoever ends us must not leave a fault behind."""
+    if current_thread() is not main_thread():
+        yield
+        return
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
