@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from tc.drills import kill_drills, process_drills, strategy_drills, venue_drills
+from tc.drills import kill_drills, process_drills, storage_drills, strategy_drills, venue_drills
 from tc.drills.drill import Drill
 from tc.errors import NotFound
 
 DRILLS: dict[str, Drill] = {
     one.name: one
-    for one in (*kill_drills.DRILLS, *venue_drills.DRILLS, *strategy_drills.DRILLS, *process_drills.DRILLS)
+    for group in (kill_drills, venue_drills, strategy_drills, process_drills, storage_drills)
+    for one in group.DRILLS
 }
 
 

@@ -102,6 +102,15 @@ def _unrecorded() -> None:
     _swap("tc.engine.live_sink:LiveSink._fail", _nothing)
 
 
+def _latch_or_nothing() -> None:
+    """A kill that stops where its latch cannot be written."""
+
+    def close(latch: Any, by: str, reason: str, clock: Any, **facts: Any) -> None:
+        latch.close(by, reason, clock, **facts)
+
+    _swap("tc.runs.kill:close_in_time", close)
+
+
 def _agreeing() -> None:
     """A reconciliation that finds that everything agrees."""
     _swap("tc.engine.live_look:compare", lambda *_arguments: [])
@@ -132,6 +141,8 @@ CUTS: Mapping[str, Mapping[str, Cut]] = {
     "reconciliation": {"node": _agreeing},
     "journal restore": {"node": _no_restore},
     "sync before send": {"node": _unrecorded},
+    "kill past the disk": {"kill": _latch_or_nothing},
+    "reservation": {"node": _answering(None, "tc.engine.gate:Gate._denial_of")},
     "containment": {"node": _without("tc.engine.live:contain")},
     "agent restart": {"run": _answering(True, "tc.runs.paper_agent:ArmedAgent.look")},
     "alerts": {

@@ -204,6 +204,13 @@ DRILLS = (
         rollback="requests are answered again", negative="doubt", steps=acknowledgement,
     ),
     replace(
+        _CUT, name="phantom-reject", control="an answer that says nothing of the order is no reject",
+        hypothesis="Orders that were executed while something in between said 502 are in the books, once.",
+        steady_state="Every order is answered.", case={"how": "502html"},
+        fault="Three orders are executed and answered 502 with HTML; four messages of the user stream are lost.",
+        rollback="requests are answered again", negative="doubt", steps=acknowledgement,
+    ),
+    replace(
         _CUT, name="duplicate-and-reordered-fills", control="every fill counts once, however often it comes",
         hypothesis="Fills that are told twice, backwards, and again after a reconnect with a position open count once.",
         steady_state="Fills come once and in order, and the books agree.",
