@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from tc.cli.options import ArtifactsRoot, AsJson, RuntimeRoot
 from tc.cli.output import print_json, print_lines, print_table
+from tc.errors import InputError
 from tc.store.roots import Roots
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def run(
     from tc.drills.catalog import DRILLS, find_drill
     from tc.drills.session import Wish, run_drill
 
+    if name == ALL and run_id is not None:
+        raise InputError("found all with --run-id; a running run is drilled by one drill at a time: name it")
     chosen = list(DRILLS.values()) if name == ALL else [find_drill(name)]
     wish = Wish(Roots.of(artifacts_root, runtime_root), run_id, i_know, repeat, negative)
     if run_id is not None:

@@ -126,7 +126,7 @@ def _thinned(samples: list[Any]) -> list[Any]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let SIGTERM be what Ctrl-C is: whoever ends us must not leave a fault behind."""
+    """Let SIGTERM be what Ctrl-C is, also where that was ignored: who ends us must not leave a fault behind."""
     if current_thread() is not main_thread():
         yield
         return
@@ -134,11 +134,12 @@ def _interruptible() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
