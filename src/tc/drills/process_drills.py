@@ -174,12 +174,15 @@ def disk_refuses(x: Experiment) -> None:
             return "the node is gone"
         return "RLIMIT_FSIZE is 1 byte" if resource.prlimit(node.pid, resource.RLIMIT_FSIZE)[0] == 1 else None
 
-    with x.observed():
+    with x.observed() as seen:
         since = x.inject(Act("every write of the node to a file fails", limit, proof, undo))
         x.measure("ended_s", x.seconds_until(lambda: not node.is_alive, since))
         await_alert(x, "journal_poisoned", since_ns)
-        x.until(lambda: _has_looked(target, 2), 30.0)
-        settle(x, x.now)
+        x.until(lambda: target.run.is_sealed, 45.0)
+        x.measure("sealed", float(target.run.is_sealed))
+        there = set() if seen.last is None else {str(one["client_order_id"]) for one in seen.last.orders}
+        written = {str(one.payload()["client_order_id"]) for one in target.found("OrderInitialized")}
+        x.measure("unrecorded", float(len(there - written)))
 
 
 _RESTART = Drill(
@@ -254,8 +257,9 @@ DRILLS = (
         fault="Every write of the node to a file fails (RLIMIT_FSIZE, which needs no root).",
         thresholds=(Threshold("ended_s", "from the first failing write until the node is gone", "s", most=10.0),
                     replace(ALERTED, what="from the first failing write until the alert was sent"),
-                    SETTLED, DIFFERENT, TWICE),
-        rollback="the limit went with the process; the supervisor started another node", runbook=STORAGE,
-        negative="sync before send", steps=disk_refuses, window_s=15.0, hurts="its node ends and is started again",
+                    Threshold("sealed", "whether another node settled and sealed the run", "", least=1),
+                    Threshold("unrecorded", "orders at the venue that the journal does not have", "orders", most=0)),
+        rollback="the limit went with the process; another node settled the run", runbook=STORAGE,
+        negative="sync before send", steps=disk_refuses, window_s=15.0, hurts="its node ends, and the run is settled and sealed",
     ),
 )  # fmt: skip

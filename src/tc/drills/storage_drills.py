@@ -120,7 +120,7 @@ def alerts_in_time(x: Experiment) -> None:
             before = _pages(target)
             x.inject(
                 Act(f"stand-down {number + 1}", lambda one: one.tc("standdown", one.run.run_id, *BY, "a drill"),
-                    lambda one: f"{len(one.stood_down())} stand-downs" if one.stood_down() else None,
+                    partial(_is_down, number=number + 1),
                     lambda one: one.tc("resume", one.run.run_id, *BY, "a drill"))
             )  # fmt: skip
             stood_ns = target.stood_down()[-1].ts
@@ -128,8 +128,15 @@ def alerts_in_time(x: Experiment) -> None:
             took = (x.wall_ns() - stood_ns) / 1e9
             slowest = None if came is None or slowest is None else max(slowest, took)
             x.roll_back()
+            if slowest is None:
+                break
     x.measure("slowest_s", slowest)
     x.measure("alerts", float(_pages(target)))
+
+
+def _is_down(target: Target, number: int) -> str | None:
+    found = len(target.stood_down())
+    return f"{found} stand-downs" if found >= number else None
 
 
 def _has_more(target: Target, before: int) -> bool:
