@@ -260,6 +260,7 @@ DRILLS = (
                     Threshold("sealed", "whether another node settled and sealed the run", "", least=1),
                     Threshold("unrecorded", "orders at the venue that the journal does not have", "orders", most=0)),
         rollback="the limit went with the process; another node settled the run", runbook=STORAGE,
-        negative="sync before send", steps=disk_refuses, window_s=15.0, hurts="its node ends, and the run is settled and sealed",
+        negative="sync before send", steps=disk_refuses, window_s=15.0,
+        hurts="its node ends, and the run is settled and sealed",
     ),
 )  # fmt: skip
