@@ -64,6 +64,13 @@ def conduct(
     except KeyboardInterrupt:
         is_interrupted = True
         experiment.findings.problem = "interrupted by the operator"
+    except Exception as bug:
+        bug.add_note(f"in drill {drill.name}; its faults were taken back")
+        with _undisturbed():
+            experiment.roll_back()
+            if demo is not None:
+                demo.destroy()
+        raise
     with _undisturbed() as pressed:
         experiment.roll_back()
         if demo is not None and not is_interrupted and cut is None:

@@ -86,7 +86,10 @@ def _deaf() -> None:
 def _plain_adapter() -> None:
     """The adapter's own client where ours corrects it: symbols asked for twice, answers taken at their word."""
     client: Any = import_module("tc.engine.live_client").PaperExecutionClient
-    for name in ("_get_cache_active_symbols", "generate_order_rejected"):
+    for name in (
+        "_get_cache_active_symbols", "generate_order_rejected", "_reconcile_after_resubscribe",
+        "generate_order_status_reports", "generate_fill_reports",
+    ):  # fmt: skip
         delattr(client, name)
 
 

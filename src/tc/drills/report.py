@@ -107,7 +107,7 @@ def _negative(document: Mapping[str, Any]) -> str:
     if negative is None:
         return f"Not run this time: the same drill without {cut} must fail."
     word = "as it must" if document["fit"] else "so this drill proves nothing: it is UNFIT"
-    return f"The same drill without {cut} ended in {negative['verdict']}, {word}. {' '.join(negative['reasons'])}"
+    return f"The same drill without {cut} ended in {negative['verdict']}, {word}. {'; '.join(negative['reasons'])}"
 
 
 def _checks(checks: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:

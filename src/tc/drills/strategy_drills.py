@@ -147,7 +147,7 @@ def _is_answered(target: Target, number: int, before: int) -> str | None:
 
 def _is_over(order: dict[str, str]) -> bool:
     return Decimal(order["quantity"]) > Decimal("0.3") or (
-        Decimal(order["price"]) < 30_000 and order["type"] == "LIMIT"
+        Decimal(order["price"]) < 30_000 and order["kind"] == "LIMIT"
     )
 
 
