@@ -82,7 +82,7 @@ class DemoRun:
         self.log = keep / "run.log"
         self.spec_path = keep / "run_spec.yaml"
         self.script = scratch / "script"
-        self.target = Target(RunDirectory(self.roots, RUN_ID), environment, module, self.script, self.log)
+        self.target = Target(RunDirectory(self.roots, RUN_ID), environment, module, self.script)
 
     def start(self) -> None:
         """Start it and return when it trades.

@@ -11,9 +11,12 @@ from tc.drills.fault import Act, Killed, Stopped, VenueFault
 from tc.drills.observer import Observer
 from tc.drills.target import Target
 from tc.drills.verdict import Threshold
+from tc.supervise.program import Program
 
 CROWD = Stage("tc.engine.strategies.drill_crowd:Crowd", {"trade_size": "0.002"})
 RESTING = 12
+INTENTS = 5
+"""So many orders of a run that must send none are enough to know."""
 WHO = ("--by", "drill", "--reason", "a drill")
 RUNBOOK = "docs/runbooks/kill.md"
 HURTS = "its positions are closed, its orders canceled, it ends as killed, and its account stays latched"
@@ -105,12 +108,18 @@ def latch_across_restart(x: Experiment) -> None:
         given = _kill(x)
         x.require("the account was flat at the venue after the kill", seen.flat_since(given) is not None)
         x.mark("the run is resumed in spite of its latch", "fault")
-    since_ns = x.wall_ns()
-    done = target.tc("runs", "resume", target.run.run_id, timeout_s=x.drill.window_s)
-    x.notes["resume"] = {"exit_code": done.exit_code, "said": done.stderr[-2_000:]}
-    x.measure("resume_exit_code", float(done.exit_code))
+    since_ns, log = x.wall_ns(), target.run.scratch.parent / "resume.log"
+
+    def intents() -> int:
+        return sum(one.ts > since_ns for one in target.found("SubmitOrder"))
+
+    resumed = Program(["runs", "resume", target.run.run_id], target.environment, log, target.module)
+    x.until(lambda: resumed.exit_code() is not None or intents() >= INTENTS)
+    code = resumed.exit_code()
+    x.notes["resume"] = {"exit_code": code, "said": log.read_text()[-2_000:]}
+    x.measure("resume_exit_code", None if code is None else float(code))
     x.measure("latched", float(target.latched() is not None))
-    x.measure("intents", float(sum(one.ts > since_ns for one in target.found("SubmitOrder"))))
+    x.measure("intents", float(intents()))
 
 
 _SWITCH = Drill(
@@ -157,6 +166,6 @@ DRILLS = (
             Threshold("intents", "orders that the resumed run submitted", "orders", most=0),
         ),
         rollback="the drill's own run is closed with its folder", negative="kill latch", steps=latch_across_restart,
-        window_s=45.0, hurts="", anchors=("C8", "RTS 6 Art 15(3)"),
+        window_s=120.0, hurts="", anchors=("C8", "RTS 6 Art 15(3)"),
     ),
 )  # fmt: skip

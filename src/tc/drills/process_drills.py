@@ -48,7 +48,7 @@ def _kill_at(x: Experiment, kind: str) -> float | None:
     came = x.until(lambda: x.target.count(kind) > seen, 10.0)
     x.landed(f"{kind} was journaled a moment before", came is not None, f"after {seen} of them")
     since = x.inject(Killed("node"))
-    return x.seconds_until(lambda: _has_looked(x.target, starts + 1), since, 30.0)
+    return x.seconds_until(lambda: _has_looked(x.target, starts + 1), since, 60.0)
 
 
 def _has_looked(target: Target, starts: int) -> bool:
@@ -178,7 +178,7 @@ def disk_refuses(x: Experiment) -> None:
         since = x.inject(Act("every write of the node to a file fails", limit, proof, undo))
         x.measure("ended_s", x.seconds_until(lambda: not node.is_alive, since))
         await_alert(x, "journal_poisoned", since_ns)
-        x.until(lambda: target.run.is_sealed, 45.0)
+        x.until(lambda: target.run.is_sealed, 60.0)
         x.measure("sealed", float(target.run.is_sealed))
         there = set() if seen.last is None else {str(one["client_order_id"]) for one in seen.last.orders}
         written = {str(one.payload()["client_order_id"]) for one in target.found("OrderInitialized")}

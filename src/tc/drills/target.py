@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +20,7 @@ from tc.runs.kill_order import AGENT
 from tc.runs.paper import SUPERVISOR, VENUE
 from tc.runs.paper_recovery import trace_of
 from tc.store.kill_latch import KillLatch
-from tc.store.run_directory import JOURNAL, NODE_STATUS, RunDirectory
+from tc.store.run_directory import ENGINE_LOG, JOURNAL, NODE_STATUS, RunDirectory
 from tc.supervise.process import ChildResult, signal_process
 from tc.supervise.program import run_module
 
@@ -68,19 +69,18 @@ class Process:
 class Target:
     """A paper run, how commands reach it, and what can be seen of it without asking its node.
 
-    A run of the drill's own has a `script` that tells its strategy what to do, and a `log` of what its command said.
+    A run of the drill's own has a `script` that tells its strategy what to do.
     """
 
     def __init__(
         self, run: RunDirectory, environment: Mapping[str, str], module: tuple[str, ...] = ("tc",),
-        script: Path | None = None, log: Path | None = None,
+        script: Path | None = None,
     ) -> None:  # fmt: skip
         self.run = run
         self.environment = dict(environment)
         self.module = module
         self.venue = VenuePort(run)
         self.script = script or run.scratch / "script"
-        self._log = log
 
     def tc(self, *arguments: str, timeout_s: float = COMMAND_S) -> ChildResult:
         """Give a command as an operator would."""
@@ -137,9 +137,12 @@ class Target:
         lines = path.read_text(errors="replace").splitlines()
         return [each for line in lines if line for each in _alerts_of(json.loads(line))]
 
-    def log_text(self) -> str:
-        """Return what the run's command said so far."""
-        return "" if self._log is None or not self._log.exists() else self._log.read_text(errors="replace")
+    def engine_log(self) -> str:
+        """Return what the engine said in its own log, wherever that lies now."""
+        for folder in (self.run.scratch, self.run.path):
+            with suppress(OSError):
+                return (folder / ENGINE_LOG).read_text(errors="replace")
+        return ""
 
     def status_age_s(self) -> float | None:
         """Return how old the node's own word of itself is, None where there is none."""
