@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from itertools import count
 from typing import Any
 
 Cut = Callable[[], None]
@@ -114,6 +115,18 @@ def _latch_or_nothing() -> None:
     _swap("tc.runs.kill:close_in_time", close)
 
 
+def _counted_by_delivery() -> None:
+    """A client that counts a fill as often as it is told of it: its own number in the place of the venue's."""
+    client: Any = import_module("tc.engine.live_client").PaperExecutionClient
+    tell, number = client.generate_order_filled, count(1)
+
+    def told(self: Any, **words: Any) -> None:
+        trade_id = words["trade_id"]
+        tell(self, **{**words, "trade_id": type(trade_id)(f"{trade_id}-{next(number)}")})
+
+    client.generate_order_filled = told
+
+
 def _agreeing() -> None:
     """A reconciliation that finds that everything agrees."""
     _swap("tc.engine.live_look:compare", lambda *_arguments: [])
@@ -136,7 +149,7 @@ CUTS: Mapping[str, Mapping[str, Cut]] = {
     "watchdog": {"run": _without("tc.runs.paper_watch:PaperWatch.turn")},
     "venue restart": {"run": _without("tc.runs.paper:Supervisor._keep_venue")},
     "resync": {"node": _deaf},
-    "dedupe": {"node": _plain_adapter},
+    "dedupe": {"node": _counted_by_delivery},
     "doubt": {"node": _plain_answers},
     "stream repair": {"node": _without("tc.engine.live_client:reconnect_soon")},
     "order error trigger": {"agent": _without("tc.risk.kill_trigger:TriggerMachine.take_order")},
