@@ -23,6 +23,7 @@ RATE = 20
 WINDOW_MS = 1_000
 BURST = 150
 LOSS = Decimal("0.001")
+LOSES_S = 60.0
 NEARLY = Decimal("0.9")
 """The latch is judged on marked equity, which falls before the wallet does."""
 ORDER = "/fapi/v1/order"
@@ -171,7 +172,10 @@ def loses(x: Experiment) -> None:
         return f"the wallet is {wallet}, below {floor}" if wallet < floor else None
 
     with x.observed() as seen:
-        since = x.inject(Act("the strategy trades in circles and pays fees", lambda _one: _tell(x, *rounds), lost))
+        fault = Act("the strategy trades in circles and pays fees", lambda _one: _tell(x, *rounds), lost)
+        since = x.inject(fault, is_proven_later=True)
+        x.until(lambda: lost(target), LOSES_S)
+        x.prove(fault)
         x.mark(f"lost after {x.now - since:.1f} s", "proof")
         below = x.now
         entry = await_entry(
