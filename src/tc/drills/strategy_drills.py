@@ -24,8 +24,8 @@ WINDOW_MS = 1_000
 BURST = 150
 LOSS = Decimal("0.001")
 LOSES_S = 60.0
-NEARLY = Decimal("0.9")
-"""The latch is judged on marked equity, which falls before the wallet does."""
+NEARLY = Decimal("0.8")
+"""Of the limit: the venue is looked at fifty times a second, the gate judges every mark."""
 ORDER = "/fapi/v1/order"
 CASES = {
     "order_quantity": "market BUY 0.600",
@@ -164,12 +164,14 @@ def loses(x: Experiment) -> None:
     """Fees eat the account: below the drawdown limit the latch closes, somebody is woken, and no new risk is taken."""
     target = x.target
     rounds = [line for _ in range(40) for line in ("market BUY 0.400", "market SELL 0.400")]
-    start = Decimal(target.venue.truth().document["wallet"])
-    floor = start * (1 - LOSS * NEARLY)
+    peak = Decimal(0)
 
     def lost(one: Target) -> str | None:
-        wallet = Decimal(one.venue.truth().document["wallet"])
-        return f"the wallet is {wallet}, below {floor}" if wallet < floor else None
+        nonlocal peak
+        equity = one.venue.truth().equity()
+        peak = max(peak, equity)
+        is_low = equity < peak * (1 - LOSS * NEARLY)
+        return f"the venue's equity is {equity:.2f}, after {peak:.2f}" if is_low else None
 
     with x.observed() as seen:
         fault = Act("the strategy trades in circles and pays fees", lambda _one: _tell(x, *rounds), lost)

@@ -113,6 +113,11 @@ class Truth:
         """Return the sum of what is held, long or short, in units of the instruments."""
         return float(sum(map(abs, self.net().values())))
 
+    def equity(self) -> Decimal:
+        """Return what the account is worth: its wallet and what its positions are ahead or behind."""
+        rows = self.document["positions"].values()
+        return Decimal(self.document["wallet"]) + sum((Decimal(row["unrealized"]) for row in rows), Decimal(0))
+
     @property
     def is_flat(self) -> bool:
         """Whether nothing works and nothing is held."""
