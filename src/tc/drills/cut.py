@@ -141,7 +141,10 @@ CUTS: Mapping[str, Mapping[str, Cut]] = {
         "agent": _without("tc.runs.kill_work:KillWork._do"),
         "kill": _without("tc.runs.kill_work:KillWork._do"),
     },
-    "fencing": {"agent": _without("tc.runs.kill_work:KillWork._fence")},
+    "fencing": {
+        "agent": _without("tc.runs.kill_work:KillWork._fence"),
+        "kill": _without("tc.runs.kill_work:KillWork._fence"),
+    },
     "kill latch": {
         "node": _without("tc.runs.paper_node:require_no_latch"),
         "run": _answering(False, "tc.runs.paper:is_latched"),
