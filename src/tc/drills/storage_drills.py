@@ -23,11 +23,11 @@ BY = ("--by", "drill", "--reason")
 
 
 def kill_without_disk(x: Experiment) -> None:
-    """No process of the run can write a byte, the latch cannot be closed: the kill goes on, and says so."""
+    """The agent cannot write a byte, the latch cannot be closed: the kill goes on, and says so."""
     target = x.target
     x.await_ready("orders rest at the venue and a position is held",
                   lambda: len(target.venue.truth().working()) >= 12 and bool(target.venue.truth().net()))  # fmt: skip
-    found = [one for part in ("supervisor", "agent", "node") if (one := target.process(part)) is not None]
+    found = [one for part in ("agent",) if (one := target.process(part)) is not None]
     with x.observed() as seen:
         x.inject(Act("the folder of the latches is a file", _spoil_latches, _is_spoiled))
         x.inject(_unwritable(found))
@@ -149,12 +149,12 @@ def _pages(target: Target) -> int:
 
 _DISK = Drill(
     name="kill-with-full-disk", control="a kill never waits for a disk",
-    hypothesis="With no byte to be written and no latch to be closed a kill is flat within 8 s, and says NOT LATCHED.",
+    hypothesis="Where no latch can be closed, a kill is flat within 8 s all the same, and says NOT LATCHED.",
     steady_state="A crowd of orders rests, a position is held.",
-    fault="Every write of supervisor, agent and node fails; the latches' folder is a file; then `tc kill activate`.",
+    fault="Every write of the agent fails; the latches' folder is a file; then `tc kill activate`.",
     thresholds=(Threshold("flat_s", "from the command until the venue's books are flat for good", "s", most=8.0),
                 WORKING, HELD, Threshold("said", "whether the kill says NOT LATCHED", "", least=1)),
-    rollback="the limits are lifted; the drill's own run goes with its folder", runbook=RUNBOOK,
+    rollback="the limit is lifted; the drill's own run goes with its folder", runbook=RUNBOOK,
     negative="kill past the disk", steps=kill_without_disk, anchors=("C1",), stage=CROWD,
 )  # fmt: skip
 
