@@ -68,9 +68,10 @@ def _all_allowed() -> None:
     _swap("tc.engine.gate_rules:GateRules.judge", lambda _self, _book, _intent: Judgment())
 
 
-def _no_restore() -> None:
-    """A node that starts again without its journal."""
+def _no_recovery() -> None:
+    """A node that starts again without its journal, and asks the venue for nothing that it should know from there."""
     _swap("tc.engine.live:restore_cache", lambda _kernel, _entries, _venue_id: [])
+    _deaf()
 
 
 async def _never(*_arguments: Any, **_words: Any) -> None:
@@ -161,7 +162,7 @@ CUTS: Mapping[str, Mapping[str, Cut]] = {
     "order error trigger": {"agent": _without("tc.risk.kill_trigger:TriggerMachine.take_order")},
     "manifest check": {"verify": _answering([], "tc.runs.verify:check_manifest")},
     "reconciliation": {"node": _agreeing},
-    "journal restore": {"node": _no_restore},
+    "recovery": {"node": _no_recovery},
     "sync before send": {"node": _unrecorded},
     "kill past the disk": {"kill": _latch_or_nothing},
     "reservation": {"node": _answering(None, "tc.engine.gate:Gate._denial_of")},

@@ -186,7 +186,7 @@ def disk_refuses(x: Experiment) -> None:
 
 
 _RESTART = Drill(
-    name="restart-recovery", control="the journal: every order, fill and position is rebuilt from it",
+    name="restart-recovery", control="recovery: every order, fill and position is known again, from the journal and the venue",
     hypothesis="A node that is killed at any of six events is back within 20 s with everything that it had.",
     steady_state="The run trades, and the books agree.",
     fault=f"SIGKILL of the node right after each of {', '.join(MOMENTS)}.",
@@ -194,7 +194,7 @@ _RESTART = Drill(
                           "slowest time from a kill until the next node agreed with the venue", "s", most=20.0),
                 SETTLED, DIFFERENT, TWICE,
                 Threshold("stood_down", "stand-downs because something did not agree", "", most=0)),
-    rollback="none: the supervisor starts the node again", runbook="docs/recovery.md", negative="journal restore",
+    rollback="none: the supervisor starts the node again", runbook="docs/recovery.md", negative="recovery",
     steps=restarts, window_s=40.0, hurts="its node is killed six times", anchors=("C12",), stage=PATIENT,
 )  # fmt: skip
 
