@@ -186,7 +186,7 @@ def disk_refuses(x: Experiment) -> None:
 
 
 _RESTART = Drill(
-    name="restart-recovery", control="recovery: every order, fill and position is known again, from the journal and the venue",
+    name="restart-recovery", control="recovery: orders, fills and positions are known again",
     hypothesis="A node that is killed at any of six events is back within 20 s with everything that it had.",
     steady_state="The run trades, and the books agree.",
     fault=f"SIGKILL of the node right after each of {', '.join(MOMENTS)}.",
