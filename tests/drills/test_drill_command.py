@@ -20,7 +20,7 @@ from tc.drills.evidence import read_evidence
 from tc.drills.fault import FeedHeld, Stopped, VenueFault
 from tc.drills.target import Target
 from tc.runs.paper import VENUE
-from tc.runs.paper_recovery import trace_of
+from tc.store.run_directory import trace_of
 from tc.supervise.program import processes_with
 
 

@@ -18,9 +18,8 @@ from tc.errors import StorageError, TcError
 from tc.evidence.fold import Fold, fold_journal
 from tc.runs.kill_order import AGENT
 from tc.runs.paper import SUPERVISOR, VENUE
-from tc.runs.paper_recovery import trace_of
 from tc.store.kill_latch import KillLatch
-from tc.store.run_directory import ENGINE_LOG, JOURNAL, NODE_STATUS, RunDirectory
+from tc.store.run_directory import ENGINE_LOG, JOURNAL, NODE_STATUS, RunDirectory, trace_of
 from tc.supervise.process import ChildResult, signal_process
 from tc.supervise.program import run_module
 

@@ -9,9 +9,8 @@ from typing import Any
 
 from tc.errors import ComponentFault, NotFound
 from tc.runs.paper import VENUE
-from tc.runs.paper_recovery import trace_of
 from tc.runs.paper_venue import HOST, venue_directory
-from tc.store.run_directory import RunDirectory
+from tc.store.run_directory import RunDirectory, trace_of
 
 TIMEOUT_S = 20.0
 WORKING = ("NEW", "PARTIALLY_FILLED")
