@@ -187,11 +187,11 @@ def disk_refuses(x: Experiment) -> None:
 
 _RESTART = Drill(
     name="restart-recovery", control="recovery: orders, fills and positions are known again",
-    hypothesis="A node that is killed at any of six events is back within 20 s with everything that it had.",
+    hypothesis="A node that is killed at any of six events is back within 45 s with everything that it had.",
     steady_state="The run trades, and the books agree.",
     fault=f"SIGKILL of the node right after each of {', '.join(MOMENTS)}.",
     thresholds=(Threshold("restored_s",
-                          "slowest time from a kill until the next node agreed with the venue", "s", most=20.0),
+                          "slowest time from a kill until the next node agreed with the venue", "s", most=45.0),
                 SETTLED, DIFFERENT, TWICE,
                 Threshold("stood_down", "stand-downs because something did not agree", "", most=0)),
     rollback="none: the supervisor starts the node again", runbook="docs/recovery.md", negative="recovery",

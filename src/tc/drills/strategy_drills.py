@@ -75,7 +75,7 @@ def stalls(x: Experiment) -> None:
         since = x.inject(Act("the strategy blocks the loop", lambda _one: _tell(x, "block"), _is_blocked))
         await_alert(x, "node_stalled", since_ns)
         x.measure("ended_s", x.seconds_until(lambda: not node.is_alive, since))
-        x.measure("back_s", x.seconds_until(lambda: x.target.count("NodeStarted") > 1, since, 30.0))
+        x.measure("back_s", x.seconds_until(lambda: x.target.count("NodeStarted") > 1, since, 60.0))
         settle(x, x.now)
         x.measure("held", x.target.venue.truth().exposure())
 
@@ -209,7 +209,7 @@ DRILLS = (
         fault="A handler never returns.",
         thresholds=(replace(ALERTED, what="from the blocking until the alert was sent"),
                     Threshold("ended_s", "from the blocking until the node is gone", "s", most=14.0),
-                    Threshold("back_s", "from the blocking until another node started", "s", most=30.0),
+                    Threshold("back_s", "from the blocking until another node started", "s", most=45.0),
                     SETTLED, DIFFERENT, TWICE,
                     Threshold("held", "what is held at the venue afterwards", "BTC", most=0.01, least=0.01)),
         rollback="none: the node is started again, and the strategy is told nothing more",
