@@ -70,10 +70,15 @@ def _all_allowed() -> None:
     _swap("tc.engine.gate_rules:GateRules.judge", lambda _self, _book, _intent: Judgment())
 
 
-def _no_recovery() -> None:
-    """A node that starts again without its journal, and asks the venue for nothing that it should know from there."""
+async def _at_once(*_arguments: Any, **_words: Any) -> bool:
+    """Say yes, when it is awaited, without having looked."""
+    return True
+
+
+def _no_comparison() -> None:
+    """A node that starts again without its journal, and trades before its books were held against the venue's."""
     _swap("tc.engine.live:restore_cache", lambda _kernel, _entries, _venue_id: [])
-    _deaf()
+    _swap("tc.engine.live_look:Looker.settle", _at_once)
 
 
 async def _never(*_arguments: Any, **_words: Any) -> None:
@@ -169,9 +174,9 @@ CUTS: Mapping[str, Mapping[str, Cut]] = {
     "order error trigger": {"agent": _without("tc.risk.kill_trigger:TriggerMachine.take_order")},
     "manifest check": {"verify": _answering([], "tc.runs.verify:check_manifest")},
     "reconciliation": {"node": _agreeing},
-    "recovery": {"node": _no_recovery},
+    "recovery": {"node": _no_comparison},
     "sync before send": {"node": _unrecorded},
-    "kill past the disk": {"kill": _latch_or_nothing},
+    "kill past the disk": {"kill": _latch_or_nothing, "agent": _without("tc.runs.agent:Agent._kill")},
     "reservation": {"node": _answering(None, "tc.engine.gate:Gate._denial_of")},
     "containment": {"node": _without("tc.engine.live:contain")},
     "agent restart": {"run": _answering(True, "tc.runs.paper_agent:ArmedAgent.look")},
