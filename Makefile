@@ -41,6 +41,7 @@ bench: setup ## Speed against plain NautilusTrader and plain formats, as ratios
 docs: setup ## Renew the generated reference pages
 	$(PY) -m tc spec schema > docs/runspec.schema.json
 	$(PY) -m tc spec schema --markdown > docs/runspec.md
+	$(PY) -m tc metrics families > docs/metric-families.md
 	cp src/tc/evidence/control_register.yaml docs/controls/register.yaml
 
 lock: ## Renew requirements.lock from pyproject.toml (needs uv)

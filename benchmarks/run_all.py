@@ -11,7 +11,8 @@ import sys
 
 import measure
 
-GROUPS = ("start", "loading", "journal", "ledger", "engine", "gate", "paper")
+GROUPS = ("start", "loading", "journal", "ledger", "engine", "gate", "paper", "metrics")
+MODULES = {"metrics": "metrics_scale"}
 
 
 def main() -> None:
@@ -19,7 +20,7 @@ def main() -> None:
     names = sys.argv[1:] or GROUPS
     if len(names) == 1:
         print(f"-- {names[0]}", flush=True)
-        importlib.import_module(f"{names[0]}_speed").measure()
+        importlib.import_module(MODULES.get(names[0], f"{names[0]}_speed")).measure()
         sys.exit(1 if measure.failed else 0)
     failed = [name for name in names if subprocess.run([sys.executable, __file__, name], check=False).returncode]
     sys.exit(1 if failed else 0)

@@ -66,6 +66,8 @@ def test_every_link_of_the_readme_leads_somewhere() -> None:
         ["runs", "show", "sealed"],
         ["status"],
         ["status", "sealed"],
+        ["metrics", "export"],
+        ["metrics", "export", "sealed"],
     ],
 )
 def test_commands_that_need_no_engine_never_import_it(arguments, tmp_path) -> None:

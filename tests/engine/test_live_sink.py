@@ -11,6 +11,7 @@ import pytest
 from tc.durable import Head, Journal
 from tc.engine.live_sink import LiveSink
 from tc.errors import OutcomeUnknown, TcBug, TcError
+from tc.evidence.latency import NodeMeasured
 
 
 class Slow:
@@ -150,3 +151,22 @@ def test_a_journal_that_cannot_be_synced_lets_no_order_leave(tmp_path: Path, mon
 
     asyncio.run(run())
     assert len(calls) == 1
+
+
+def test_how_long_an_intent_took_to_the_disk_is_measured(tmp_path: Path) -> None:
+    """Every intent counts once, when it is on disk, and every sync; what is no intent counts for no order."""
+
+    async def run() -> None:
+        measured = NodeMeasured()
+        sink = LiveSink(Journal.create(tmp_path / "j.jsonl"), lambda _fault: None, None, measured)
+        sink.add("Noted", 1, b"{}")
+        for _ in range(3):
+            seq = sink.add("SubmitOrder", 1, b"{}")
+        assert measured.intent_to_journal.count == 0
+        await sink.recorded(seq)
+        sink.close()
+        assert measured.intent_to_journal.count == 3
+        assert measured.intent_to_journal.total > 0
+        assert 1 <= measured.journal_sync.count <= 3
+
+    asyncio.run(run())

@@ -108,6 +108,7 @@ def _can_mount(arguments: list[str]) -> bool:
         return mounted
 
 
+_MONITORING = ("prometheus", "promtool", "prometheus-alertmanager", "amtool")
 _PROBES = {
     "root": has_root,
     "strace": has_strace,
@@ -118,5 +119,6 @@ _PROBES = {
     "immutable flag": has_immutable_flag,
     "network block device": has_network_block_device,
     "namespaces": has_namespaces,
+    "prometheus": lambda: all(shutil.which(tool) for tool in _MONITORING),
     "chromium": lambda: chromium() is not None,
 }

@@ -56,7 +56,8 @@ class Kept:
     alert: Alert
     owner: Owner
     sent: dict[str, int] = field(default_factory=dict)  # sink: latency from raising to taken, ns
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)  # sink: why it has not taken it yet
+    missed: set[str] = field(default_factory=set)  # sinks that at some time did not
     acknowledged_by: str | None = None
     acknowledged_reason: str | None = None
     acknowledged_ns: int | None = None
@@ -133,6 +134,7 @@ class Book:
             kept.sent.setdefault(data["sink"], data["latency_ns"])
             kept.failed.pop(data["sink"], None)
         elif type == FAILED:
+            kept.missed.add(data["sink"])
             if data["sink"] not in kept.sent:
                 kept.failed[data["sink"]] = data["problem"]
         elif type == ACKNOWLEDGED and kept.acknowledged_ns is None:

@@ -33,6 +33,7 @@ _BRANCHES = {
     "alerts": "tc.cli.alerts",
     "reconcile": "tc.cli.reconcile",
     "connectivity": "tc.cli.connectivity",
+    "metrics": "tc.cli.metrics",
     "assess": "tc.cli.assess",
     "stress": "tc.cli.stress",
     "doctor": "tc.cli.doctor",

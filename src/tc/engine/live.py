@@ -29,6 +29,7 @@ from tc.engine.live_fault import contain
 from tc.engine.live_guard import LiveGuard
 from tc.engine.live_http import LoopbackHttp
 from tc.engine.live_look import ON_DEMAND, Looker, traded_in
+from tc.engine.live_measure import measured_now
 from tc.engine.live_restore import adopt_kill_orders, doubtful_orders, restore_cache, restore_standing
 from tc.engine.live_setting import End, LiveControls, LiveOutcome, LiveSetting
 from tc.engine.live_sink import LiveSink
@@ -40,6 +41,7 @@ from tc.engine.simulated_venue import describe_venue
 from tc.engine.state import engine_state
 from tc.errors import ComponentFault, RefusedError, StrategyRaised, TcError
 from tc.evidence.fold import Fold, fold_entry
+from tc.evidence.latency import MEASURED, NodeMeasured
 from tc.model.heartbeat import stale_limit_s
 
 POLL_S = 0.02
@@ -104,22 +106,20 @@ class LiveRun:
         setting, spec = self._setting, self._spec
         self._http = LoopbackHttp(self._clock, budget=self._controls.budget)
         self._hooks = hooks = LiveHooks(
-            self._begin_sync,
-            lambda seq: self._sink.recorded(seq),
-            lambda: self._sink.synced(),
-            self._may_leave,
-            self._on_reconnect,
-            self._clock,
-            setting.since_ns,
-        )
+            self._begin_sync, lambda seq: self._sink.recorded(seq), lambda: self._sink.synced(), self._may_leave,
+            self._on_reconnect, self._clock, setting.since_ns,
+        )  # fmt: skip
         self._node = build_node(spec, setting.endpoint, setting.keys, setting.log_directory, self._http, hooks)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGABRT):
             asyncio.get_running_loop().remove_signal_handler(number)  # the engine would stop under our hands
         self._controls.take_signals()
         self._kernel = kernel = self._node.kernel
         self._fold = Fold()
-        self._status = LiveStatus(spec, self._fold, self._clock, self._controls.on_status, self._controls.budget)
-        self._sink = LiveSink(self._journal, self._on_storage_fault, self._fold_entry)
+        self._own = NodeMeasured()
+        self._status = LiveStatus(
+            spec, self._fold, self._clock, self._controls.on_status, self._controls.budget, self._measured
+        )
+        self._sink = LiveSink(self._journal, self._on_storage_fault, self._fold_entry, self._own, self._clock)
         self._recorder = Recorder(
             self._sink, kernel.clock, full=spec.observability.journal == "full", batch=1,
             on_fault=lambda: None, attribution=self._controls.attribution, order_of=kernel.cache.order,
@@ -324,6 +324,7 @@ class LiveRun:
         self._recorder.detach()
         state = engine_state(self._kernel, self._spec.venue.id, self._recorder.counts, self._gate.ledger_check())
         self._recorder.record("EngineStateRecorded", state)
+        self._recorder.record(MEASURED, self._measured().as_json())
         self._recorder.drain()
         self._tap.note(ENDED, {"attempt": self._setting.attempt})
         flush_logger()
@@ -374,7 +375,11 @@ class LiveRun:
             action = self._action("failed")
             self._letting_go = asyncio.create_task(let_go(self._kernel, self._gate, [strategy], action, self._clock))
 
+    def _measured(self) -> NodeMeasured:
+        return measured_now(self._own, self._gate.ledgers.values())
+
     def _on_reconnect(self) -> None:
+        self._own.reconnects += 1
         self._looker.request("reconnect")
 
     def _on_storage_fault(self, fault: TcError) -> None:

@@ -8,12 +8,15 @@ time share a sync. What can be made again from the journal is synced behind it, 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 
+from tc.clock import SYSTEM_CLOCK, Clock
 from tc.durable import Journal
 from tc.engine.live_sync import SyncThread
 from tc.errors import TcBug, TcError
+from tc.evidence.latency import NodeMeasured
 
 FLUSH_S = 0.005
 _INTENTS = frozenset({"SubmitOrder", "SubmitOrderList"})
@@ -23,7 +26,8 @@ class LiveSink:
     """Takes the recorder's entries into a journal; `on_fault` is called once where the journal fails.
 
     `on_entry` sees every entry as it is added. `flush_inputs` is called after the journal is flushed, and before an
-    order that is in it can leave. What is in `also` is synced after the journal; where it fails, the journal does.
+    order that is in it can leave. What is in `also` is synced after the journal; where it fails, the journal does. How
+    long intents and syncs took goes into `measured`.
     """
 
     def __init__(
@@ -31,6 +35,8 @@ class LiveSink:
         journal: Journal,
         on_fault: Callable[[TcError], None],
         on_entry: Callable[[str, int, bytes], None] | None = None,
+        measured: NodeMeasured | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._journal = journal
         self.flush_inputs: Callable[[], None] = _nothing
@@ -46,6 +52,10 @@ class LiveSink:
         self._seq = self._wanted_seq = self._recorded_seq = journal.head.seq
         self._also_asked = self._also_done = 0  # how often
         self.fault: TcError | None = None
+        self._measured = NodeMeasured() if measured is None else measured
+        self._clock = clock
+        self._intents: deque[tuple[int, int]] = deque()  # seq, and when it was added
+        self._began_ns = 0
 
     def add(self, entry_type: str, ts: int, data: bytes) -> int:
         """Add an entry and return its seq; it is in the file in a moment, and before anybody's `recorded` returns."""
@@ -55,6 +65,7 @@ class LiveSink:
         if self._on_entry is not None:
             self._on_entry(entry_type, ts, data)
         if entry_type in _INTENTS:  # the disk works while the engine does
+            self._intents.append((self._seq, self._clock.monotonic_ns()))
             self.sync_soon()
         return self._seq
 
@@ -120,6 +131,7 @@ class LiveSink:
         if self._is_busy or self.fault is not None:
             return
         if self._recorded_seq < self._wanted_seq:
+            self._began_ns = self._clock.monotonic_ns()
             self._flush(self._write)
             self._is_busy = True
             self._thread.begin(self._sync, self._on_recorded)
@@ -138,6 +150,10 @@ class LiveSink:
 
     def _on_recorded(self, seq: int) -> None:
         self._recorded_seq = seq
+        now_ns = self._clock.monotonic_ns()
+        self._measured.journal_sync.add((now_ns - self._began_ns) / 1e9)
+        while self._intents and self._intents[0][0] <= seq:
+            self._measured.intent_to_journal.add((now_ns - self._intents.popleft()[1]) / 1e9)
         self._go_on()
 
     def _on_also(self, asked: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -20,6 +21,8 @@ from tc.engine.live_look import Looker
 from tc.engine.recorder import PRIORITY
 from tc.evidence.fold import Fold
 from tc.evidence.gate_record import KILLED, LATCH_CLOSED, MODE_CHANGED, STOOD_DOWN
+from tc.evidence.latency import NodeMeasured
+from tc.evidence.metrics import run_activity
 from tc.evidence.three_way import instrument_of
 from tc.model.run_spec import RunSpec
 from tc.risk.request_budget import RequestBudget
@@ -39,18 +42,21 @@ class LiveStatus:
     """Keeps what only the moment tells (who stood whom down, when data came) and makes the document."""
 
     def __init__(
-        self, spec: RunSpec, fold: Fold, clock: Clock, write: Callable[[Document], None], budget: RequestBudget
+        self, spec: RunSpec, fold: Fold, clock: Clock, write: Callable[[Document], None], budget: RequestBudget,
+        measured: Callable[[], NodeMeasured],
     ) -> None:  # fmt: skip
         self._spec = spec
         self._fold = fold
         self._clock = clock
         self._write = write
         self._budget = budget
+        self._measured = measured
         self._told: dict[tuple[str, str, str], tuple[str, int]] = {}
         self._latches: dict[str, tuple[str, int]] = {}
         self._modes: dict[str, tuple[str, int]] = {}
         self._data: dict[str, Any] = {}
-        self._rejected = self._denied_before = 0
+        self._rejected = 0
+        self._denied_before: Counter[str] = Counter()
         self._task: asyncio.Task[None] | None = None
         self.phase = "starting"
 
@@ -71,7 +77,7 @@ class LiveStatus:
     def begin(self, kernel: Any, gate: GateParts, looker: Looker) -> None:
         """Say it once a second from now on."""
         self._gate, self._looker, self._kernel = gate, looker, kernel
-        self._denied_before = sum(self._fold.denials.values())
+        self._denied_before = self._fold.denials
         for topic, instrument_id in self._topics():
             kernel.msgbus.subscribe(topic, self._hearer(instrument_id), PRIORITY)
         self._task = asyncio.create_task(self._run())
@@ -103,6 +109,7 @@ class LiveStatus:
             "positions": self._positions(),
             "requests": self._budget.describe(now_ns // 1_000_000),
             "counts": self._counts(),
+            "activity": self._activity(),
             "data": {name: _times(self._data.get(name)) for name in self._gate.market.feeds},
             "data_timeout_ns": self._data_timeout_ns(),
         }
@@ -261,12 +268,18 @@ class LiveStatus:
     def _instrument_of(self, symbol: str) -> str:
         return instrument_of(symbol, self._spec.venue.id)
 
+    def _activity(self) -> dict[str, Any]:
+        return {**run_activity(self._fold, self._measured()), "intents_denied": dict(sorted(self._denied().items()))}
+
+    def _denied(self) -> Counter[str]:
+        return self._denied_before + Counter(self._gate.denier.counts)  # the journal has repeats as counts, and later
+
     def _counts(self) -> dict[str, int]:
         return {
             "orders": self._fold.orders_total,
             "fills": len(self._fold.fills),
             "rejected": self._rejected,
-            "denied": self._denied_before + sum(self._gate.denier.counts.values()),
+            "denied": self._denied().total(),
         }
 
 

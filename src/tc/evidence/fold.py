@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from tc.durable import Entry
 from tc.evidence.account import FoldedAccount
 from tc.evidence.book import FoldedBook
 from tc.evidence.gate_record import CHANGES, GATE_TYPES, HALTS, GateRecord
+from tc.evidence.latency import MEASURED, NodeMeasured, OrderLatency
 from tc.evidence.netted import NettedWallet, place_of
 from tc.evidence.order_state import CLOSED, WORKING, OrderState
 from tc.evidence.position import Contract, Fill, FoldedPosition, RoundTrip
@@ -66,8 +68,8 @@ class Fold:
     or that are no order's. `denials` counts the gate's denials by code; `orders_left_out` are denied orders that the
     journal gives as a number only. `ts_last` is the engine's time (ns) at the last entry that was used,
     `has_commands` tells a full journal from one of orders alone. Of a paper run, `venue_state` is the last snapshot of
-    the venue's books, `incomes` are funding and transfers, `netted` is the
-    wallet as its venue books it, and `starts` counts the starts of its node.
+    the venue's books, `incomes` are funding and transfers, `netted` is the wallet as its venue has it, `starts` counts
+    its node's starts, `latency` and `measured` are what it waited for. `events` counts all entries by type.
     """
 
     venue: dict[str, Any] = field(default_factory=dict)
@@ -92,6 +94,9 @@ class Fold:
     incomes: list[dict[str, Any]] = field(default_factory=list)
     netted: NettedWallet = field(default_factory=NettedWallet)
     starts: int = 0
+    latency: OrderLatency = field(default_factory=OrderLatency)
+    measured: NodeMeasured = field(default_factory=NodeMeasured)
+    events: Counter[str] = field(default_factory=Counter)
 
     @property
     def account(self) -> FoldedAccount:
@@ -183,10 +188,14 @@ def fold_entry(fold: Fold, entry: Entry) -> None:
     """Take one more entry into the fold."""
     fold.entries += 1
     kind = entry.type
+    fold.events[kind] += 1
     if kind in _STATUS:
-        order = fold.orders.get(_order_id(entry.data))
+        order_id = _order_id(entry.data)
+        order = fold.orders.get(order_id)
         if order is not None:
             order.move(_STATUS[kind])
+            if fold.is_live:
+                fold.latency.take(kind, order_id, entry.ts)
     elif kind in _HANDLERS:
         _HANDLERS[kind](fold, json.loads(entry.data))
     elif kind in GATE_TYPES:
@@ -298,6 +307,7 @@ def _on_filled(fold: Fold, data: dict[str, Any]) -> None:
     contract = fold.instruments[fill.instrument_id]
     if fold.is_live:
         fold.netted.take(fill, contract, place_of(int(data["ts_event"]), data["trade_id"]))
+        fold.latency.take("OrderFilled", fill.client_order_id, int(data["ts_init"]))
     fold.book.add(fill, contract, data["trader_id"], setup, is_reduce_only=is_reduce_only)
 
 
@@ -328,6 +338,11 @@ def _on_node(fold: Fold, data: dict[str, Any]) -> None:
     fold.starts = max(fold.starts, int(data["attempt"]))
 
 
+def _on_measured(fold: Fold, data: dict[str, Any]) -> None:
+    with suppress(KeyError, TypeError, ValueError):  # of another version: no evidence rests on it
+        fold.measured.merge(NodeMeasured.of_json(data))
+
+
 def _note(fold: Fold, entry: Entry) -> None:
     data = json.loads(entry.data)
     text = next((str(data[key]) for key in _WORDS if data.get(key)), "")
@@ -351,4 +366,5 @@ _HANDLERS: dict[str, Callable[[Fold, dict[str, Any]], None]] = {
     "FundingSettled": _on_income,
     "TransferBooked": _on_income,
     "NodeStarted": _on_node,
+    MEASURED: _on_measured,
 }

@@ -72,15 +72,17 @@ def _differing(what: str, before: dict[str, str], after: dict[str, str]) -> list
     ]
 
 
-_OF_ONE_RUN = ("run_id", "started", "ended", "duration_s")
+_OF_ONE_RUN = ("run_id", "started", "ended", "duration_s", "activity")  # of the last: the same counts, and times
 
 
 def _flat(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in document.items():
+        if name in _OF_ONE_RUN:
+            continue
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{name}.")
-        elif not isinstance(value, list) and name not in _OF_ONE_RUN:
+        elif not isinstance(value, list):
             flat[prefix + name] = value
     return flat
 

@@ -13,7 +13,7 @@ from tc.risk.intent import Intent
 from tc.store.ledger_entry import BreachRecorded, FillCommitted, JudgedRecord, Record, Stored, request_digest
 from tc.store.ledger_projection import Committed, Projection
 from tc.store.ledger_rule import COMMAND_REUSED, LEDGER_BUSY, Refused, Rules
-from tc.store.ledger_storage import LedgerStorage
+from tc.store.ledger_storage import LedgerStorage, LedgerUsage
 
 TS_MAX = 2**63 - 1
 """The last nanosecond that an entry can have: it is in the year 2262."""
@@ -36,6 +36,11 @@ class LedgerSession:
         self._projection = Projection()
         self._fault: BaseException | None = None
         self._on_entry: OnEntry | None = None
+
+    @property
+    def usage(self) -> LedgerUsage:
+        """What this process did with the ledger so far."""
+        return self._storage.usage
 
     def disconnect(self) -> None:
         """Let go of the files; on disk the head is recorded outside the journal."""
@@ -71,6 +76,7 @@ class LedgerSession:
                 decided = decide(self._projection)
                 return decided if isinstance(decided, Refused) else self._append(ts, decided)
         except LockTimeout as busy:
+            self._storage.usage.busy += 1
             return Refused(LEDGER_BUSY, str(busy))
 
     def _repeated(self, record: Record) -> Outcome | None:

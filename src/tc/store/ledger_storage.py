@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from tc.clock import SYSTEM_CLOCK, Clock
@@ -26,6 +27,7 @@ from tc.errors import (
     TcBug,
     TcError,
 )
+from tc.model.histogram import Histogram
 from tc.store.ledger_directory import LedgerDirectory, describe_damage
 from tc.store.ledger_entry import JOURNAL_TYPES, Record, Stored, encode_record, stored_of
 from tc.store.ledger_guard import guarded
@@ -36,8 +38,19 @@ ANCHOR_ENTRIES = 1000
 """A running writer records the head outside the journal at least this often, and when it closes."""
 
 
+@dataclass
+class LedgerUsage:
+    """What a process did with a ledger: entries written, commands refused as busy, and seconds waited for the lock."""
+
+    commits: int = 0
+    busy: int = 0
+    lock_wait: Histogram = field(default_factory=Histogram)
+
+
 class LedgerStorage(Protocol):
     """Entries in order, and turns that exclude everybody else."""
+
+    usage: LedgerUsage
 
     def turn(self) -> AbstractContextManager[Iterable[Stored]]:
         """Hold the ledger; yields the entries not yet given out, the first time all."""
@@ -60,6 +73,7 @@ class MemoryStorage:
 
     def __init__(self) -> None:
         self._seq = 0
+        self.usage = LedgerUsage()
 
     @contextmanager
     def turn(self) -> Iterator[Iterable[Stored]]:
@@ -91,6 +105,7 @@ class FileStorage:
         self._path = directory.journal
         self._clock = clock
         self._anchored_seq = journal.head.seq
+        self.usage = LedgerUsage()
 
     @classmethod
     def create(cls, directory: LedgerDirectory, *, timeout_s: float, clock: Clock = SYSTEM_CLOCK) -> FileStorage:
@@ -141,8 +156,10 @@ class FileStorage:
             Corrupt: what others appended is no ledger.
         """
         with guarded(self.directory, self._clock):
+            began_ns = self._clock.monotonic_ns()
             try:
                 with self._journal.locked() as entries:
+                    self.usage.lock_wait.add((self._clock.monotonic_ns() - began_ns) / 1e9)
                     yield (self._decoded(entry) for entry in entries if entry.type not in JOURNAL_TYPES)
             except JournalCorrupt as error:
                 raise self.directory.damaged(describe_damage(error)) from error
@@ -157,6 +174,7 @@ class FileStorage:
         before, start = self._journal.head, self._size()
         data = encode_record(record)
         seq = self._journal.append(type(record).__name__, ts, data)
+        self.usage.commits += 1
         back = self._read_back(before, start)
         if back.data != data:
             raise OutcomeUnknown(self._path, f"entry {seq} was read back differently")

@@ -1,0 +1,172 @@
+"""A scrape of a thousand to twenty thousand full runs, beside a renderer that reads all of them each time."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import select
+import shutil
+import socket
+import statistics
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fixture import SCRATCH, tc
+from measure import PYTHON, report
+from metrics_rereading import render
+
+COUNTS = (1_000, 5_000, 20_000)
+SIDE_BY_SIDE = (1_000, 5_000)
+SCRAPES = 30
+ROUNDS = 41
+WARM_S_MAX, COLD_S_MAX, MIB_MAX, PACKED_BYTES_MAX = 0.1, 10.0, 150, 1 << 20
+FLAT_MAX, TOGETHER_MAX = 1.5, 1.3
+OWN = ("metadata.json", "metrics.json")
+_ASK = b"GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text\r\nAccept-Encoding: gzip\r\n\r\n"
+
+
+def measure() -> None:
+    """Print every promised bound."""
+    folder = SCRATCH / "metrics"
+    shutil.rmtree(folder, ignore_errors=True)
+    source = _real_run(folder)
+    warm: dict[int, float] = {}
+    for count in COUNTS:
+        roots = folder / f"runs-{count}"
+        _many(source, roots / "artifacts/runs", count)
+        warm[count] = _serve(roots, count)
+        if count in SIDE_BY_SIDE:
+            _beside(roots / "artifacts/runs", count, warm[count])
+        shutil.rmtree(roots)
+    spread = max(warm.values()) / min(warm.values())
+    found = ", ".join(f"{seconds * 1e3:.1f}" for seconds in warm.values())
+    report("a scrape at 1,000, 5,000, 20,000 runs", f"{found} ms", f"within {FLAT_MAX}x", holds=spread <= FLAT_MAX)
+    shutil.rmtree(folder)
+
+
+def _serve(roots: Path, count: int) -> float:
+    name = f"{count:,} runs"
+    with _served(roots) as (process, port, cold_s):
+        cold_s_max = COLD_S_MAX * max(1.0, count / 5_000)
+        report(
+            f"{name}: read for the first time", f"{cold_s:.2f} s", f"< {cold_s_max:.0f} s", holds=cold_s < cold_s_max
+        )
+        one = statistics.median(_scrape(port)[0] for _ in range(SCRAPES))
+        packed = len(_scrape(port)[1])
+        found = f"{one * 1e3:.1f} ms, {packed / 1024:.1f} KiB compressed"
+        holds = one < WARM_S_MAX and packed < PACKED_BYTES_MAX
+        report(f"{name}: a scrape", found, f"< {WARM_S_MAX * 1e3:.0f} ms, < 1 MB", holds=holds)
+        ratio = statistics.median(_four(port) / _four(port, clients=1) for _ in range(ROUNDS))
+        bound = f"<= {TOGETHER_MAX}x"
+        report(f"{name}: four scrapes at once beside one", f"{ratio:.2f}x", bound, holds=ratio <= TOGETHER_MAX)
+        runs = roots / "artifacts/runs"
+        _copy(runs / "run-00000", runs / "the-next", {"ended": "2026-02-01T00:00:00.000000000Z"})
+        seen = b'run_id="the-next"' in gzip.decompress(_scrape(port)[1])
+        report(f"{name}: one more ends", "at the next scrape" if seen else "unseen", "at the next scrape", holds=seen)
+        peak = _peak_mib(process.pid)
+        report(f"{name}: memory of the exporter", f"{peak:.0f} MiB", f"< {MIB_MAX} MiB", holds=peak < MIB_MAX)
+    return one
+
+
+def _beside(runs: Path, count: int, ours_s: float) -> None:
+    began = time.perf_counter()
+    page = render(str(runs))
+    theirs_s = time.perf_counter() - began
+    report(
+        f"{count:,} runs: beside one that re-reads everything",
+        f"{theirs_s:.2f} s and {len(page) / 1e6:.1f} MB, {theirs_s / ours_s:,.0f}x",
+        ">= 10x",
+        holds=theirs_s / ours_s >= 10,
+    )
+
+
+@contextmanager
+def _served(roots: Path) -> Iterator[tuple[subprocess.Popen[str], int, float]]:
+    command = [PYTHON, "-P", "-m", "tc", "metrics", "serve", "--port", "0"]
+    places = {"TC_ARTIFACTS_ROOT": str(roots / "artifacts"), "TC_RUNTIME_ROOT": str(roots / "runtime")}
+    began = time.perf_counter()
+    process = subprocess.Popen(command, env=os.environ | places, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        port = int(process.stdout.readline().split("/metrics")[0].rpartition(":")[2])
+        for line in process.stdout:
+            done, _, total = line.removeprefix("read ").removesuffix(" runs\n").partition(" of ")
+            if done == total:
+                break
+        yield process, port, time.perf_counter() - began
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _scrape(port: int) -> tuple[float, bytes]:
+    """Return how long a scrape on a connection of its own took, and its body."""
+    began = time.perf_counter()
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(_ASK)
+        found = b""
+        while True:
+            found += client.recv(1 << 20)
+            if _is_whole(found):
+                return time.perf_counter() - began, found.partition(b"\r\n\r\n")[2]
+
+
+def _four(port: int, clients: int = 4) -> float:
+    """Return how long it took until so many clients, who asked at the same moment, all had their page."""
+    open_ones = [socket.create_connection(("127.0.0.1", port)) for _ in range(clients)]
+    found = dict.fromkeys(open_ones, b"")
+    began = time.perf_counter()
+    for client in open_ones:
+        client.sendall(_ASK)
+    while found:
+        for client in select.select(list(found), [], [])[0]:
+            found[client] += client.recv(1 << 20)
+            if _is_whole(found[client]):
+                del found[client]
+    passed = time.perf_counter() - began
+    for client in open_ones:
+        client.close()
+    return passed
+
+
+def _is_whole(answer: bytes) -> bool:
+    head, end, body = answer.partition(b"\r\n\r\n")
+    return bool(end) and len(body) == int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0])
+
+
+def _real_run(folder: Path) -> Path:
+    """Return a sealed run that was really run."""
+    roots = ["--runtime-root", str(folder / "runtime")]
+    places = [*roots, "--artifacts-root", str(folder / "artifacts")]
+    spec = Path(__file__).parents[1] / "runspecs/demo.yaml"
+    wanted = ["--seed", "7", "--bars", "43200", "--start", "2024-01-01", "--price", "42000", "--price-precision", "1"]
+    subprocess.run(tc("data", "generate", "--name", "demo-btc-1m", *wanted, *roots), check=True, capture_output=True)
+    subprocess.run(tc("run", str(spec), "--run-id", "real", *places), check=True, capture_output=True)
+    return folder / "artifacts/runs/real"
+
+
+def _many(source: Path, runs: Path, count: int) -> None:
+    runs.mkdir(parents=True)
+    for number in range(count):
+        minute = f"2026-01-{1 + number // 1440:02d}T{number // 60 % 24:02d}:{number % 60:02d}:00.000000000Z"
+        _copy(source, runs / f"run-{number:05d}", {"ended": minute})
+
+
+def _copy(source: Path, target: Path, changes: dict[str, str]) -> None:
+    """Make a full run of another's: its own identity and numbers, and links to the rest, which nobody changes."""
+    target.mkdir()
+    for file in source.iterdir():
+        if file.name in OWN:
+            document = json.loads(file.read_bytes()) | {"run_id": target.name} | changes
+            (target / file.name).write_text(json.dumps(document, indent=2))
+        elif file.is_file():
+            os.link(file, target / file.name)
+
+
+def _peak_mib(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
