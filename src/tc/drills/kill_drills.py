@@ -167,7 +167,7 @@ DRILLS = (
         hypothesis="A node that is stopped is ended, and the account flat, within 8 s; it never comes back.",
         fault="SIGSTOP of the node, then `tc kill activate`.",
         thresholds=(_flat_within(8.0), WORKING, HELD, NEW,
-                    Threshold("fenced_s", "from the end of the hung node until the venue is flat: the end is first", "s", least=0)),
+                    Threshold("fenced_s", "from the end of the hung node until flat: the end is first", "s", least=0)),
         negative="fencing", steps=kill_hung,
     ),
     replace(
