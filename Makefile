@@ -1,6 +1,6 @@
 # Two commands matter: `make demo` shows it, `make test` proves it. Each sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check faults soak bench docs lock setup clean
+.PHONY: help demo test check faults drills soak bench docs lock setup clean
 SHELL := /bin/bash
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -q
@@ -28,6 +28,9 @@ faults: setup ## Every fault injection in full: syscall sweeps, power cuts, kill
 	@scripts/setup-tests
 	TC_FULL=1 $(PYTEST) -n 2 --dist loadgroup --timeout 3600 tests/durable tests/faults tests/powercut tests/processes \
 	  tests/props tests/evidence tests/store tests/runs tests/venue
+
+drills: setup ## Every drill with its negative control, against real processes (half an hour)
+	$(PY) -m tc drill all
 
 soak: setup ## Half an hour of paper at 100x: memory, errors, proof (TC_SOAK_MINUTES)
 	$(PY) benchmarks/soak.py

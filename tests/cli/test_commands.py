@@ -124,6 +124,13 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path) -> None:
         assert shown.wait() == 0
 
 
+def test_a_disk_that_takes_no_words_changes_no_exit_code() -> None:
+    """Where stderr is a file on a full disk, a command ends as it would have: its supervisor goes by that."""
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-P", "-m", "tc", "runs", "show", "nothing"]
+        assert subprocess.run(command, stderr=full, stdout=subprocess.DEVNULL, check=False).returncode == 2
+
+
 def test_the_journal_commands_agree(tmp_path) -> None:
     """show, tail and verify read the same entries; a broken chain is exit 1 from verify and exit 5 from show."""
     run = make_sealed_run(tmp_path)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tc.drills import catalog
 
 from support.run_lab import make_lab
 from tc.clock import iso_utc
+from tc.drills import catalog
 from tc.evidence.assessment import assess
 from tc.evidence.assessment_page import assessment_document, assessment_page
 from tc.evidence.control import REGISTER, Control, read_register

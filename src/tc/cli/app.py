@@ -29,6 +29,7 @@ _BRANCHES = {
     "status": "tc.cli.status",
     "top": "tc.cli.top",
     "kill": "tc.cli.kill",
+    "drill": "tc.cli.drill",
     "alerts": "tc.cli.alerts",
     "reconcile": "tc.cli.reconcile",
     "connectivity": "tc.cli.connectivity",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from tc.cli.output import say
 from tc.errors import TcError
 
 EXIT_BUG = 70
@@ -19,10 +20,10 @@ def main() -> None:
     except TcError as error:
         if error.exit_code == EXIT_BUG:
             _report_bug(error)
-        sys.stderr.write(f"tc: {error}\n")
+        say(f"tc: {error}\n")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        sys.stderr.write("tc: interrupted\n")
+        say("tc: interrupted\n")
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
         sys.exit(0)  # the reader of our output has gone: nothing is wrong
@@ -34,7 +35,5 @@ def _report_bug(error: BaseException) -> None:
     import traceback
 
     traceback.print_exception(error)
-    sys.stderr.write(
-        "tc: this is a bug of ours; nothing that was acknowledged is lost. Please report the lines above.\n"
-    )
+    say("tc: this is a bug of ours; nothing that was acknowledged is lost. Please report the lines above.\n")
     sys.exit(EXIT_BUG)

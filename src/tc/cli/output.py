@@ -21,6 +21,16 @@ def emit(line: str, *, is_live: bool = False) -> None:
         sys.exit(0)
 
 
+def say(text: str) -> None:
+    """Write to stderr; where its disk takes nothing any more, go on without: how we end must not be lost with it."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        # What is still buffered must not fail again while the interpreter ends: that would be exit code 120.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
 def print_json(value: Any) -> None:
     """Print one JSON document on stdout."""
     emit(json.dumps(value, indent=2, ensure_ascii=False, default=str))

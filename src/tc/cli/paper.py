@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tc.cli.output import print_json, print_lines
+from tc.cli.output import print_json, print_lines, say
 
 if TYPE_CHECKING:
     from tc.runs.paper import PaperEnd, PaperRequest, Watcher
@@ -170,4 +170,4 @@ def watchdog_words(fact: dict[str, Any]) -> str:
 def _tell_plainly(fact: dict[str, Any]) -> None:
     text = words(fact)
     if text and fact.get("event") != "progress":
-        sys.stderr.write(text + "\n")
+        say(text + "\n")
