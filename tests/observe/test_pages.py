@@ -147,6 +147,25 @@ def test_the_last_drill_of_each_name_is_what_counts(sealed: RunDirectory, roots:
     assert promtool(page) == promtool(one) == ""
 
 
+def test_a_drill_with_a_run_of_its_own_counts_too_and_a_broken_one_is_named(sealed: RunDirectory, roots: Roots) -> None:
+    """Evidence below artifacts/evidence/drills is on the page at the next scrape; what is none is counted, once."""
+    copy_run(sealed, roots, "run-0")
+    log: list[str] = []
+    exporter = exporter_of(roots, log)
+    assert b"kill-switch" not in exporter.fleet().body("text")
+    folder = roots.evidence / "drills"
+    folder.mkdir(parents=True)
+    document = {"drill": "kill-switch", "verdict": "pass", "ended": "2026-03-01T00:00:00Z"}
+    (folder / "kill-switch-1.json").write_text(json.dumps(document))
+    (folder / "torn-1.json").write_text('{"drill": ')
+    for _ in range(2):
+        page = exporter.fleet().body("text")
+    assert value(page, "tc_drill_verdict", drill="kill-switch", verdict="pass") == 1
+    assert [line for line in log if "torn-1.json" in line] == log[-1:]
+    (folder / "kill-switch-1.json").unlink()
+    assert b"kill-switch" not in exporter.fleet().body("text")
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

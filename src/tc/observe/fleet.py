@@ -28,7 +28,8 @@ def fleet_sheet(index: RunIndex) -> Sheet:
     sheet.put(_amounts(index, here, recent))
     sheet.put(("tc_fleet_last_ended_timestamp_seconds", key, time) for key, time in index.last_ended())
     sheet.put(_standing(running))
-    sheet.put(_drills([*index.drilled(), *here]))
+    on_runs = (drill for tally in (*index.drilled(), *here) for drill in tally.drills)
+    sheet.put(_drills([*on_runs, *index.own_drills.drills()]))
     sheet.put([("tc_fleet_kill_all_latched", (), float(KillLatch.of_all().state() is not None))])
     return sheet
 
@@ -74,9 +75,9 @@ def _standing(running: list[RunView]) -> Iterator[Sample]:
             yield f"tc_fleet_alerts_{name}", labels, total
 
 
-def _drills(tallies: list[Tally]) -> Iterator[Sample]:
+def _drills(drills: list[Drill]) -> Iterator[Sample]:
     last: dict[str, Drill] = {}
-    for drill in sorted((drill for tally in tallies for drill in tally.drills), key=lambda drill: drill.ended_s):
+    for drill in sorted(drills, key=lambda drill: drill.ended_s):
         known = drill.name in last or len(last) < DRILLS_MAX
         last[drill.name if known else OTHER] = drill
     for name, drill in last.items():

@@ -16,6 +16,8 @@ from pathlib import Path
 from tc.clock import Clock
 from tc.errors import IdUnsafe, InputError
 from tc.ids import plain_id
+from tc.observe.drill import FOLDER as DRILLS
+from tc.observe.drill import DrillFolder
 from tc.observe.run_view import RunView, view_run
 from tc.observe.sheet import Key
 from tc.observe.tally import Tally, tally_of
@@ -62,6 +64,8 @@ class RunIndex:
         self._turn: Iterator[str] = iter(())
         self._told: dict[str, dict[str, str]] = {}
         self._drilled: set[str] = set()
+        own = roots.evidence / DRILLS
+        self.own_drills = DrillFolder(own, lambda name, problem: self._tell(name, DRILLS, problem))
         self._last: dict[tuple[str, str], list[float]] = {}
         self.running: dict[str, RunView] = {}
         self.totals: dict[Key, float] = {}
@@ -87,6 +91,7 @@ class RunIndex:
             known = self._ended.get(name)
             if known is not None and known[0] != self._mark(name):
                 self._read(name)
+        self.own_drills.look()
         self.is_ready = True
 
     def recent_ids(self) -> list[str]:
