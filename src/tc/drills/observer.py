@@ -75,6 +75,11 @@ class Observer:
         """Return what was seen from a moment on."""
         return [one for one in self.samples if one.seconds >= seconds]
 
+    def thinned_since(self, seconds: float) -> float | None:
+        """Return how long after a moment less than half of what worked then did; None where that never was."""
+        later = self.since(seconds)
+        return next((one.seconds - seconds for one in later if 2 * one.working < later[0].working), None)
+
     def flat_since(self, seconds: float) -> float | None:
         """Return how long after a moment the account became flat for good; None where it did not."""
         found: float | None = None
