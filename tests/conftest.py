@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from support.market import has_shared_data
 
 WHOLE_RUNS_OF = 8
-"""Of so many whole paper runs of a file one is in `make test`; all of them are in `make faults`."""
+"""Of so many whole paper runs of a file one is in `make test`, and at least one; all of them are in `make faults`."""
 WITHOUT_DATA = pytest.StashKey[int]()
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.register_profile("full", parent=settings.get_profile("project"), derandomize=False, max_examples=1000)
@@ -41,7 +41,7 @@ def _sample_whole_runs(config: pytest.Config, items: list[pytest.Item]) -> None:
     left_out = {
         name
         for path, names in files.items()
-        for name in set(names) - set(random.Random(path).sample(sorted(names), -(-len(names) // WHOLE_RUNS_OF)))
+        for name in set(names) - set(random.Random(path).sample(sorted(names), max(1, len(names) // WHOLE_RUNS_OF)))
     }
     config.hook.pytest_deselected(items=[item for item in items if item.nodeid in left_out])
     items[:] = [item for item in items if item.nodeid not in left_out]
