@@ -27,7 +27,7 @@ check: setup ## Format, lint, types, architecture and the fast tests (under a mi
 faults: setup ## Every fault injection in full: syscall sweeps, power cuts, kills, races
 	@scripts/setup-tests
 	TC_FULL=1 $(PYTEST) -n 2 --dist loadgroup --timeout 3600 tests/durable tests/faults tests/powercut tests/processes \
-	  tests/props tests/evidence tests/store tests/runs tests/venue
+	  tests/props tests/evidence tests/store tests/runs tests/venue tests/observe tests/alert tests/supervise tests/drills
 
 drills: setup ## Every drill with its negative control, against real processes (half an hour)
 	$(PY) -m tc drill all
