@@ -22,7 +22,7 @@ READ_S = 5.0
 
 
 class Child:
-    """A running `tc` command, or another module of ours, in a session of its own, so that Ctrl-C reaches it only through us.
+    """A running `tc` command, or another module of ours, in a session of its own: Ctrl-C reaches it only through us.
 
     It may say things, one JSON object a line of its standard output. Its standard input stays open as long as we
     live: that is how it notices when we are gone.
