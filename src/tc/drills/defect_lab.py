@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tc.clock import Clock
-from tc.drills.demo import BAR_TYPE, DATASET, INSTRUMENT, RUN_ID, SYMBOL, DemoRun
+from tc.drills.demo import DATASET, INSTRUMENT, RUN_ID, SYMBOL, DemoRun
 from tc.drills.drill import Stage
 from tc.drills.venue_port import Truth, VenuePort
 from tc.durable import make_directory, remove_tree, write_artifact
@@ -26,8 +26,8 @@ from tc.supervise.child import Child
 
 NODE = "tc.engine.plain_node"
 BARS = 60
-READY_S = 60.0
-ANSWER_S = 20.0
+READY_S = 120.0
+ANSWER_S = 30.0
 POLL_S = 0.05
 STOP_S = 5.0
 
@@ -125,7 +125,7 @@ class DefectLab:
         keys = self._venue.keys()
         words = {
             **self._setting, "port": self._venue.port, "api_key": keys.api_key, "api_secret": keys.api_secret,
-            "instrument": INSTRUMENT, "bar_type": BAR_TYPE, "is_corrected": self.is_corrected, "spec": self._spec,
+            "instrument": INSTRUMENT, "is_corrected": self.is_corrected, "spec": self._spec,
             "log": str(self._log),
         }  # fmt: skip
         self._node = Child([], NODE)

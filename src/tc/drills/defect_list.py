@@ -14,8 +14,8 @@ AWAY = 1_000
 RETRIES = {"max_retries": 3, "retry_delay_initial_ms": 200, "retry_delay_max_ms": 2_000}
 NETTED = {"oms_type": "NETTING"}
 WORKING = ("NEW", "PARTIALLY_FILLED")
-HANG_S = 30
-PATIENCE_S = 15.0
+HANG_S = 40
+PATIENCE_S = 20.0
 FROZEN_S = 7
 
 
