@@ -55,7 +55,10 @@ def defects(
         print_json([_facts(one) for one in found])
     elif len(found) > 1:
         good = sum(one.is_good for one in found)
-        print_lines([f"{good} of {len(found)} defects reproduced on the plain engine, and not with our client"])
+        tried = sum(one.corrected is not None for one in found)
+        print_lines(
+            [f"{good} of {len(found)} as it must be: on the plain engine, and not in the {tried} with our client"]
+        )
     raise typer.Exit(0 if all(one.is_good for one in found) else EXIT_SAID_NO)
 
 
