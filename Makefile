@@ -31,6 +31,7 @@ faults: setup ## Every fault injection in full: syscall sweeps, power cuts, kill
 
 drills: setup ## Every drill with its negative control, against real processes (half an hour)
 	$(PY) -m tc drill all
+	$(PY) -m tc drill defects
 
 soak: setup ## Half an hour of paper at 100x: memory, errors, proof (TC_SOAK_MINUTES)
 	$(PY) benchmarks/soak.py

@@ -118,7 +118,7 @@ def test_any_edit_of_any_file_is_named(signed, elsewhere) -> None:
         path.write_bytes(before[:-2] + bytes([before[-2] ^ 1]) + before[-1:])
         signed_by = read_attestation(statement, keys.public)
         found = verify_run(roots, "proof", repeat=False, attestation=signed_by)
-        assert path.name in [one.file for one in found.findings], f"{path.name}: {found}"
+        assert path.relative_to(run).as_posix() in [one.file for one in found.findings], f"{path.name}: {found}"
         path.write_bytes(before)
 
 

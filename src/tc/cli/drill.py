@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from tc.cli.drill_defects import defects
 from tc.cli.options import ArtifactsRoot, AsJson, RuntimeRoot
 from tc.cli.output import print_json, print_lines, print_table
 from tc.errors import InputError
@@ -33,6 +34,8 @@ class _DrillGroup(TyperGroup):
 
 
 app = typer.Typer(help="Experiments that prove what a control does.", no_args_is_help=True, cls=_DrillGroup)
+
+app.command()(defects)
 
 Name = Annotated[str, typer.Argument(help="Name of a drill, as `tc drill list` shows it.")]
 

@@ -56,6 +56,10 @@ class VenuePort:
         """Return what the venue holds."""
         return Truth(self._ask("GET", f"/truth?account={self.account}"))
 
+    def whole(self) -> dict[str, Any]:
+        """Return what the venue holds of every account and market."""
+        return dict(self._ask("GET", "/truth"))
+
     def status(self) -> dict[str, Any]:
         """Return sockets, armed faults and how far the feed is."""
         return dict(self._ask("GET", "/status"))

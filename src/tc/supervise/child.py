@@ -22,16 +22,16 @@ READ_S = 5.0
 
 
 class Child:
-    """A running `tc` command in a session of its own, so that Ctrl-C reaches it only through us.
+    """A running `tc` command, or another module of ours, in a session of its own: Ctrl-C reaches it only through us.
 
     It may say things, one JSON object a line of its standard output. Its standard input stays open as long as we
     live: that is how it notices when we are gone.
     """
 
-    def __init__(self, arguments: Sequence[str]) -> None:
-        self.name = " ".join(arguments[:2])
+    def __init__(self, arguments: Sequence[str], module: str = "tc") -> None:
+        self.name = " ".join(arguments[:2]) or module
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-P", "-m", "tc", *arguments],
+            [sys.executable, "-P", "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
