@@ -16,7 +16,7 @@ from support.gate_lab import World, limited_spec
 from support.ledger_lab import directory_of, make_ledger
 from support.paper_lab import Paper
 from support.venue_process import until
-from tc.durable import read_entries
+from tc.durable import lock_holder, read_entries
 from tc.runs.paper_recovery import resume_paper
 from tc.store.ledger import PositionLedger
 from tc.store.ledger_directory import LedgerDirectory
@@ -54,7 +54,11 @@ def test_a_working_order_whose_reservation_is_lost_is_reserved_again_on_restart(
     until(lambda: paper.counts_if_any().get("OrderAccepted"), "no order rests")
     process.kill()
     os.kill(paper.run.metadata()["pid"], signal.SIGKILL)
-    process.communicate()  # the agent, which holds the pipe too, ends once both are gone
+    process.wait()
+    for pipe in (process.stdout, process.stderr):  # its venue lives on, and holds the other ends
+        assert pipe is not None
+        pipe.close()
+    until(lambda: lock_holder(paper.run.lock_path) is None, "the node lives")
     ledger = LedgerDirectory.of(paper.roots, "paper")
     until(lambda: kinds(ledger) == [RESERVED], "nothing is reserved")
     cut_from(ledger, RESERVED)
