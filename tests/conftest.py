@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import HealthCheck, settings
 from support.market import has_shared_data
 
 WHOLE_RUNS_OF = 8
-"""Of so many whole paper runs of a file one is in `make test`, and at least one; all of them are in `make faults`."""
+"""Of so many whole paper runs of a file one is in `make test`; a folder's files with fewer count as one file, of which
+at least one is. All of them are in `make faults`."""
 WITHOUT_DATA = pytest.StashKey[int]()
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.register_profile("full", parent=settings.get_profile("project"), derandomize=False, max_examples=1000)
@@ -34,14 +36,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _sample_whole_runs(config: pytest.Config, items: list[pytest.Item]) -> None:
     # The same of each file in every worker and every run, whatever the order of the tests.
-    files: dict[str, list[str]] = {}
-    for item in items:
-        if item.get_closest_marker("whole_run"):
-            files.setdefault(item.nodeid.partition("::")[0], []).append(item.nodeid)
+    marked = [item.nodeid for item in items if item.get_closest_marker("whole_run")]
+    counts = Counter(name.partition("::")[0] for name in marked)
+    groups: dict[str, list[str]] = {}
+    for name in marked:
+        path = name.partition("::")[0]
+        groups.setdefault(path if counts[path] >= WHOLE_RUNS_OF else path.rpartition("/")[0], []).append(name)
     left_out = {
         name
-        for path, names in files.items()
-        for name in set(names) - set(random.Random(path).sample(sorted(names), max(1, len(names) // WHOLE_RUNS_OF)))
+        for group, names in groups.items()
+        for name in set(names) - set(random.Random(group).sample(sorted(names), max(1, len(names) // WHOLE_RUNS_OF)))
     }
     config.hook.pytest_deselected(items=[item for item in items if item.nodeid in left_out])
     items[:] = [item for item in items if item.nodeid not in left_out]

@@ -22,7 +22,7 @@ from tc.evidence.manifest import build_anchor, build_manifest
 from tc.store.roots import Roots
 from tc.store.run_directory import JOURNAL, MANIFEST, METADATA, RunDirectory
 
-pytestmark = pytest.mark.xdist_group("parity")  # its runs are made once
+pytestmark = [pytest.mark.whole_run, pytest.mark.xdist_group("parity")]  # its runs are made once
 IS_FULL = os.environ.get("TC_FULL") == "1"
 STRATEGY = """
 strategies:
@@ -150,7 +150,6 @@ def forge(run: RunDirectory) -> str:
     return str(entries[chosen].payload()["client_order_id"])
 
 
-@pytest.mark.whole_run
 def test_a_slow_venue_changes_the_differences_and_leaves_none_unexplained(tmp_path) -> None:
     """With 50 ms at the venue at 600 times the speed orders meet a market that has moved: latency, all of it named."""
     slow = Pair(tmp_path, "15s", latency_ms=50, speed=600)
@@ -161,7 +160,6 @@ def test_a_slow_venue_changes_the_differences_and_leaves_none_unexplained(tmp_pa
     assert found["orders_by_cause"]["latency"] > 0
 
 
-@pytest.mark.whole_run
 def test_an_order_that_a_fault_refused_is_named_a_fault(tmp_path) -> None:
     """A refusal that the venue's books do not ask for is no latency: the venue was told to give it."""
     run = Pair(tmp_path, "12s")
@@ -176,7 +174,6 @@ def test_an_order_that_a_fault_refused_is_named_a_fault(tmp_path) -> None:
 
 
 @pytest.mark.shared_data
-@pytest.mark.whole_run
 def test_a_day_of_real_minutes_is_explained(tmp_path) -> None:
     """Bars of a real market (a day of them in a full run): every order matches or its cause is named."""
     run = Pair(tmp_path, "150s" if IS_FULL else "15s", speed=600)

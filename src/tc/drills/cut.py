@@ -60,6 +60,7 @@ def _blind_kill() -> None:
         self._stage("confirmed")
         return self.found
 
+    _swap("tc.runs.kill_work:KillWork.ask", _nothing)
     _swap("tc.runs.kill_work:KillWork.carry_out", carry_out)
 
 

@@ -200,8 +200,8 @@ def _spec(endpoint: str, asked: float, seconds: int) -> dict[str, Any]:
                         "config": {"instrument_id": instrument_id, "bar_type": bar_type, "trade_size": "0.001",
                                    "orders_per_s": asked}}],
         "risk": {"order_value": "100000 USDT", "order_quantity": 10, "position_value": "100000000 USDT",
-                 "message_rate": "1000000/s", "total_drawdown": 0.9, "duplicate_order": "1000000/s",
-                 "repeated_execution": "1000000/min", "consecutive_losses": 1000000, "group_risk": 1},
+                 "message_rate": "100000/s", "total_drawdown": 0.9, "duplicate_order": "100000/s",
+                 "repeated_execution": "100000/s", "consecutive_losses": 1000000, "group_risk": 1},
         "safety": {"on_stop": "cancel", "on_fault": "cancel", "max_restarts": 0},
     }  # fmt: skip
 
