@@ -17,6 +17,9 @@ def stress(
         typer.Option("--orders-per-s", min=0.1, help="Begin here.", show_default="twice the highest of six months"),
     ] = None,
     seconds: Annotated[int, typer.Option("--seconds", min=3, max=600, help="How long each step is.")] = 10,
+    steps: Annotated[
+        int, typer.Option("--steps", min=1, max=12, help="At most so many, each twice the one before.")
+    ] = 8,
     as_json: AsJson = False,
     artifacts_root: ArtifactsRoot = None,
     runtime_root: RuntimeRoot = None,
@@ -29,7 +32,7 @@ def stress(
         if not as_json:
             emit(f"  {text} ...", is_live=True)
 
-    document, paths = run_stress(Roots.of(artifacts_root, runtime_root), orders_per_s, seconds, say)
+    document, paths = run_stress(Roots.of(artifacts_root, runtime_root), orders_per_s, seconds, steps, say)
     if as_json:
         print_json({**document, "files": [str(path) for path in paths]})
     else:

@@ -35,7 +35,6 @@ from tc.supervise.process import run_tc
 SCHEMA = "tc.stress/v1"
 HALF_A_YEAR_NS = 183 * 86_400_000_000_000
 TIMES = 2
-STEPS_MAX = 8
 KEPT_UP = 0.95
 ACCEPTED_P99_MS_MAX = 1_000.0
 _SYMBOL, _DATASET, _ACCOUNT = "BTCUSDT", "stress", "stress"
@@ -90,11 +89,12 @@ def highest_rates(roots: Roots, now_ns: int) -> Highest:
 
 
 def stress(
-    roots: Roots, orders_per_s: float | None, seconds: int, say: Say, clock: Clock = SYSTEM_CLOCK
+    roots: Roots, orders_per_s: float | None, seconds: int, steps_max: int, say: Say, clock: Clock = SYSTEM_CLOCK
 ) -> tuple[dict[str, Any], list[Path]]:
     """Find where the system saturates; return the report and its files below `artifacts/evidence/stress/`.
 
-    `orders_per_s` takes the place of the rate from the journals. Each step takes `seconds` and doubles the rate.
+    `orders_per_s` takes the place of the rate from the journals. Each of at most `steps_max` steps takes `seconds`
+    and doubles the rate.
 
     Raises:
         InputError: there is no paper run to take a rate from.
@@ -106,7 +106,7 @@ def stress(
         raise InputError("no sealed paper run of the last six months sent an order; give --orders-per-s")
     steps: list[Step] = []
     with tempfile.TemporaryDirectory(prefix="tc-stress-") as scratch, _venue(Path(scratch)) as endpoint:
-        while len(steps) < STEPS_MAX and (not steps or steps[-1].is_kept):
+        while len(steps) < steps_max and (not steps or steps[-1].is_kept):
             asked = rate * 2 ** len(steps)
             say(f"{asked:g} orders a second for {seconds} s")
             steps.append(_step(Path(scratch), endpoint, asked, seconds, len(steps)))

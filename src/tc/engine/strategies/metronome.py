@@ -16,7 +16,7 @@ from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.trading.strategy import Strategy
 
 BEAT_S = 0.02
-AWAY = Decimal("0.9")
+AWAY = Decimal("0.99")
 
 
 class MetronomeConfig(StrategyConfig, frozen=True):
@@ -29,7 +29,7 @@ class MetronomeConfig(StrategyConfig, frozen=True):
 
 
 class Metronome(Strategy):
-    """Rests buy orders a tenth below the market and cancels each once it is accepted."""
+    """Rests buy orders a hundredth below the market and cancels each once it is accepted."""
 
     def __init__(self, config: MetronomeConfig) -> None:
         super().__init__(config)
