@@ -112,7 +112,8 @@ def _plain_answers() -> None:
 
 def _unrecorded() -> None:
     """Orders leave whether they are on disk or not, and a journal that fails is nobody's fault."""
-    _swap("tc.engine.live_sink:LiveSink.synced", _never)
+    for name in ("recorded", "synced"):
+        _swap(f"tc.engine.live_sink:LiveSink.{name}", _never)
     _swap("tc.engine.live_sink:LiveSink._fail", _nothing)
 
 
