@@ -22,7 +22,7 @@ import pytest
 import yaml
 
 from support.market import GENERATED, made_up_bars
-from support.paper_lab import STRATEGIES, Paper
+from support.paper_lab import Paper
 from support.sample import IS_FULL, sampled
 from support.venue_process import until
 from tc.clock import parse_utc_ns
@@ -57,7 +57,7 @@ def crowd(folder: Path) -> Paper:
         spec["instruments"].append(instrument | {"id": name, "base_currency": coin})
         spec["data"].append(feed | {"dataset": f"bars-{coin.lower()}", "bar_type": bar_type})
         config = {"instrument_id": name, "bar_type": bar_type, "trade_size": "0.002"}
-        source = f"{STRATEGIES}/crowd.py:Crowd"
+        source = "tc.engine.strategies.drill_crowd:Crowd"
         spec["strategies"].append(strategy | {"id": f"on-{coin.lower()}", "source": source, "config": config})
     spec["venue"]["starting_balances"] = ["1000000 USDT"]
     spec["risk"] |= {"order_value": "100000 USDT", "position_value": "100000 USDT", "message_rate": "200/s"}

@@ -1,4 +1,4 @@
-"""The drills' traffic for kills: a crowd of resting orders, a protective stop, and one order on its way each bar."""
+"""Traffic for kills, in drills and tests: a crowd of resting orders, a stop, and one order on its way each bar."""
 
 from __future__ import annotations
 
