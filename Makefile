@@ -1,9 +1,11 @@
 # Two commands matter: `make demo` shows it, `make test` proves it. Each sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check faults drills soak bench docs lock setup clean
+.PHONY: help demo test check style types fast faults drills soak bench docs lock setup clean
 SHELL := /bin/bash
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -q
+# The tests start hundreds of processes: each would compile the engine's thousand modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -19,10 +21,18 @@ test: setup ## All tests, with seeded samples of the heavy ones
 	TC_SAMPLE=1 $(PYTEST) -n 2 --dist loadgroup tests
 
 check: setup ## Format, lint, types, architecture and the fast tests (under a minute)
+	@$(MAKE) --no-print-directory -j 3 style types fast
+
+style:
 	$(PY) -m ruff format --check src tests benchmarks
 	$(PY) -m ruff check src tests benchmarks
+
+types:
 	$(PY) -m mypy
-	$(PYTEST) -n 2 --dist loadgroup tests/test_architecture.py tests/model tests/data tests/durable tests/evidence tests/cli tests/venue -m "not faults and not browser and not powercut"
+
+fast:
+	$(PYTEST) -n 2 --dist loadgroup tests/test_architecture.py tests/model tests/data tests/durable tests/evidence tests/cli tests/venue \
+	  -m "not faults and not browser and not powercut"
 
 faults: setup ## Every fault injection in full: syscall sweeps, power cuts, kills, races
 	@scripts/setup-tests

@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import tc
 
 ROOT = Path(tc.__file__).parent
@@ -51,12 +49,19 @@ DISK_METHODS = {
     "hardlink_to",
     "mkdir",
 }
-SOURCES = sorted(ROOT.rglob("*.py"))
+SOURCES = {path: path.read_text() for path in sorted(ROOT.rglob("*.py"))}
+TREES = {path: ast.parse(text) for path, text in SOURCES.items()}
+CALLS = {path: [node for node in ast.walk(tree) if isinstance(node, ast.Call)] for path, tree in TREES.items()}
 
 
 def room_of(path: Path) -> str:
     """Return the room of a source file."""
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def at(path: Path) -> str:
+    """Return how a source file is named to whoever mends it."""
+    return str(path.relative_to(ROOT))
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
@@ -70,19 +75,22 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_doors_point_down(path: Path) -> None:
+def test_doors_point_down() -> None:
     """A room imports only rooms of lower floors, and no library that belongs to another room."""
-    room = room_of(path)
-    if room in ("__init__", "__main__"):
-        return
-    floor = FLOORS[room]
-    for name in imports(ast.parse(path.read_text())):
-        parts = name.split(".")
-        if parts[0] == "tc" and len(parts) > 1 and parts[1] in FLOORS and parts[1] != room:
-            assert FLOORS[parts[1]] < floor or floor == 0, f"{room} (floor {floor}) imports {name}"
-        allowed = ONLY_IN.get(parts[0])
-        assert allowed is None or room in allowed, f"{room} imports {name}, which belongs to {allowed}"
+    wrong = []
+    for path, tree in TREES.items():
+        room = room_of(path)
+        if room in ("__init__", "__main__"):
+            continue
+        floor = FLOORS[room]
+        for name in imports(tree):
+            parts = name.split(".")
+            if parts[0] == "tc" and len(parts) > 1 and parts[1] in FLOORS and parts[1] != room:
+                is_down = FLOORS[parts[1]] < floor or floor == 0
+                wrong += [] if is_down else [f"{at(path)}: {room} (floor {floor}) imports {name}"]
+            allowed = ONLY_IN.get(parts[0], {room})
+            wrong += [] if room in allowed else [f"{at(path)}: {room} imports {name}, which belongs to {allowed}"]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_durable_is_standard_library_only() -> None:
@@ -90,26 +98,33 @@ def test_durable_is_standard_library_only() -> None:
     import sys
 
     for path in (ROOT / "durable").rglob("*.py"):
-        for name in imports(ast.parse(path.read_text())):
+        for name in imports(TREES[path]):
             assert name.split(".")[0] in sys.stdlib_module_names | {"tc"}, f"{path.name} imports {name}"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_disk_clock_and_chance_have_one_door(path: Path) -> None:
+def test_disk_clock_and_chance_have_one_door() -> None:
     """Only durable writes to the disk, only clock.py reads a clock, nobody draws an unseeded id."""
-    room = room_of(path)
-    for node in ast.walk(ast.parse(path.read_text())):
-        if not isinstance(node, ast.Call):
-            continue
-        function = node.func
-        if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
-            call = (function.value.id, function.attr)
-            assert room == "clock" or call not in CLOCK_CALLS, f"{call} in {path.name}:{node.lineno}"
-            assert room == "durable" or call not in DISK_CALLS, f"{call} in {path.name}:{node.lineno}"
-        if isinstance(function, ast.Attribute) and function.attr in DISK_METHODS:
-            assert room == "durable", f".{function.attr}() in {path.name}:{node.lineno}"
-        if room != "durable":
-            assert not opens_for_writing(node), f"open for writing in {path.name}:{node.lineno}"
+    wrong = []
+    for path, calls in CALLS.items():
+        room = room_of(path)
+        for node in calls:
+            what = forbidden(room, node)
+            wrong += [f"{what} in {at(path)}:{node.lineno}"] if what else []
+    assert not wrong, "\n".join(wrong)
+
+
+def forbidden(room: str, node: ast.Call) -> str | None:
+    """Return what a call does that its room must not, if it does."""
+    function = node.func
+    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+        call = (function.value.id, function.attr)
+        if (call in CLOCK_CALLS and room != "clock") or (call in DISK_CALLS and room != "durable"):
+            return ".".join(call)
+    if room == "durable":
+        return None
+    if isinstance(function, ast.Attribute) and function.attr in DISK_METHODS:
+        return f".{function.attr}()"
+    return "open for writing" if opens_for_writing(node) else None
 
 
 def opens_for_writing(node: ast.Call) -> bool:
@@ -125,20 +140,23 @@ def opens_for_writing(node: ast.Call) -> bool:
     )
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_modules_and_functions_stay_small(path: Path) -> None:
+def test_modules_and_functions_stay_small() -> None:
     """No module is longer than 400 lines and no function than 60."""
-    text = path.read_text()
-    assert len(text.splitlines()) <= MODULE_LINES_MAX
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert (node.end_lineno or 0) - node.lineno < FUNCTION_LINES_MAX, f"{node.name} in {path.name}"
+    lengths = {at(path): len(text.splitlines()) for path, text in SOURCES.items()}
+    assert {name: lines for name, lines in lengths.items() if lines > MODULE_LINES_MAX} == {}
+    long = [
+        f"{node.name} in {at(path)}"
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= FUNCTION_LINES_MAX
+    ]
+    assert not long
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_module_says_why_it_exists(path: Path) -> None:
+def test_every_module_says_why_it_exists() -> None:
     """Every module has a docstring."""
-    assert ast.get_docstring(ast.parse(path.read_text()))
+    assert [at(path) for path, tree in TREES.items() if not ast.get_docstring(tree)] == []
 
 
 def test_the_lock_names_no_registry() -> None:
