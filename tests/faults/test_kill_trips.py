@@ -21,12 +21,10 @@ from typing import Any
 import pytest
 import yaml
 
-from support.market import GENERATED, made_up_bars
 from support.paper_lab import Paper
 from support.sample import IS_FULL, sampled
 from support.venue_process import until
 from tc.clock import parse_utc_ns
-from tc.data.dataset_store import DatasetStore
 from tc.durable import read_entries
 from tc.store.kill_latch import CLOSED, KillLatch
 from tc.store.run_directory import JOURNAL
@@ -45,20 +43,8 @@ TRIPS = [(latency, number) for latency in (0, 50, 200) for number in range(30)]
 def crowd(folder: Path) -> Paper:
     """Return a run of three strategies on three instruments, each with a crowd of orders."""
     paper = Paper(folder, "10m")
+    paper.trade_on(COINS, "tc.engine.strategies.drill_crowd:Crowd", trade_size="0.002")
     spec: dict[str, Any] = yaml.safe_load(paper.spec.read_text())
-    instrument, feed, strategy = spec["instruments"][0], spec["data"], spec["strategies"][0]
-    spec["instruments"], spec["data"], spec["strategies"] = [], [], []
-    for number, coin in enumerate(COINS):
-        name, bar_type = f"{coin}USDT-PERP.BINANCE", f"{coin}USDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL"
-        DatasetStore(paper.roots.runtime).save(
-            f"bars-{coin.lower()}", made_up_bars(2_000, seed=number), price_precision=1, volume="base", synthetic=True,
-            source=GENERATED,
-        )  # fmt: skip
-        spec["instruments"].append(instrument | {"id": name, "base_currency": coin})
-        spec["data"].append(feed | {"dataset": f"bars-{coin.lower()}", "bar_type": bar_type})
-        config = {"instrument_id": name, "bar_type": bar_type, "trade_size": "0.002"}
-        source = "tc.engine.strategies.drill_crowd:Crowd"
-        spec["strategies"].append(strategy | {"id": f"on-{coin.lower()}", "source": source, "config": config})
     spec["venue"]["starting_balances"] = ["1000000 USDT"]
     spec["risk"] |= {"order_value": "100000 USDT", "position_value": "100000 USDT", "message_rate": "200/s"}
     paper.spec.write_text(yaml.safe_dump(spec))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.observe_lab import promtool, serving, value
+from support.observe_lab import Serving, promtool, serving, value
 from support.paper_lab import Paper
 from tc.observe.catalogue import PAGES
 
@@ -57,6 +57,19 @@ def running(paper: Paper) -> Iterator[subprocess.Popen[str]]:
         process.communicate(timeout=DEADLINE_S)
 
 
+@contextmanager
+def trading(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Paper, Serving, str, subprocess.Popen[str]]]:
+    """Serve the numbers of a run that has traded; `path` is that of its page."""
+    paper = Paper(folder, "10m")
+    monkeypatch.setenv("XDG_STATE_HOME", paper.environment["XDG_STATE_HOME"])
+    with serving(paper.roots) as server, running(paper) as process:
+        path = f"/metrics/run/{paper.run.run_id}"
+        until(lambda: server.get(path)[0] == 200 and value(server.page(path), "tc_fills_total") > 5, "it never traded")
+        yield paper, server, path, process
+
+
 def moving(read: Callable[[], float], what: str) -> None:
     """Wait until a value has grown."""
     before = read()
@@ -69,15 +82,11 @@ def test_a_running_run_is_seen_as_it_runs_and_as_ended_when_it_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fills, heartbeats and latencies move between scrapes; all of the catalogue is filled; the end is seen at once."""
-    paper = Paper(tmp_path, "10m")
-    monkeypatch.setenv("XDG_STATE_HOME", paper.environment["XDG_STATE_HOME"])
-    with serving(paper.roots) as server, running(paper) as process:
-        path = f"/metrics/run/{paper.run.run_id}"
+    with trading(tmp_path, monkeypatch) as (_, server, path, process):
 
         def read(name: str, page: str = path, **labels: str) -> Callable[[], float]:
             return lambda: value(server.page(page), name, **labels)
 
-        until(lambda: server.get(path)[0] == 200 and read("tc_fills_total")() > 5, "it never traded")
         moving(read("tc_fills_total"), "fills")
         moving(read("tc_heartbeat_timestamp_seconds", part="loop"), "the loop's heartbeat")
         moving(read("tc_node_status_timestamp_seconds"), "the node's word")
@@ -115,11 +124,7 @@ def test_a_running_run_is_seen_as_it_runs_and_as_ended_when_it_ends(
 @pytest.mark.timeout(400)
 def test_a_kill_is_seen_by_stage_and_its_alerts_by_latency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After `tc kill` the run's page has the latch, the stages, and how long the alerts took."""
-    paper = Paper(tmp_path, "10m")
-    monkeypatch.setenv("XDG_STATE_HOME", paper.environment["XDG_STATE_HOME"])
-    with serving(paper.roots) as server, running(paper) as process:
-        path = f"/metrics/run/{paper.run.run_id}"
-        until(lambda: server.get(path)[0] == 200 and value(server.page(path), "tc_fills_total") > 5, "it never traded")
+    with trading(tmp_path, monkeypatch) as (paper, server, path, process):
         killing = [sys.executable, "-P", "-m", "tc", "kill", "activate", "paper", "--by", "test", "--reason", "test"]
         done = subprocess.run(killing, env=paper.environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -139,11 +144,7 @@ def test_a_kill_is_seen_by_stage_and_its_alerts_by_latency(tmp_path: Path, monke
 @pytest.mark.timeout(400)
 def test_trading_does_not_notice_who_looks_at_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scraped ten times a second, with two hundred clients that hang, and with a stopped exporter, it trades on."""
-    paper = Paper(tmp_path, "10m")
-    monkeypatch.setenv("XDG_STATE_HOME", paper.environment["XDG_STATE_HOME"])
-    with serving(paper.roots) as server, running(paper) as process:
-        path = f"/metrics/run/{paper.run.run_id}"
-        until(lambda: server.get(path)[0] == 200 and value(server.page(path), "tc_fills_total") > 5, "it never traded")
+    with trading(tmp_path, monkeypatch) as (_, server, path, process):
         hanging = [socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(200)]
         began, before = time.monotonic(), value(server.page(path), "tc_fills_total")
         for number in range(100):

@@ -5,14 +5,9 @@ from __future__ import annotations
 import signal
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from support.market import GENERATED, made_up_bars
 from support.paper_lab import Paper, ended
 from support.venue_process import until
-from tc.data.dataset_store import DatasetStore
 from tc.durable import read_entries
 from tc.store.run_directory import JOURNAL
 
@@ -23,20 +18,7 @@ BY_HAND = "ETHUSDT-PERP.BINANCE"
 def three(folder: Path) -> Paper:
     """Return a run of three strategies, each with an instrument and a dataset of its own."""
     paper = Paper(folder, "10m")
-    spec: dict[str, Any] = yaml.safe_load(paper.spec.read_text())
-    instrument, feed, strategy = spec["instruments"][0], spec["data"], spec["strategies"][0]
-    spec["instruments"], spec["data"], spec["strategies"] = [], [], []
-    for number, coin in enumerate(COINS):
-        name, bar_type = f"{coin}USDT-PERP.BINANCE", f"{coin}USDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL"
-        DatasetStore(paper.roots.runtime).save(
-            f"bars-{coin.lower()}", made_up_bars(2_000, seed=number), price_precision=1, volume="base", synthetic=True,
-            source=GENERATED,
-        )  # fmt: skip
-        spec["instruments"].append(instrument | {"id": name, "base_currency": coin})
-        spec["data"].append(feed | {"dataset": f"bars-{coin.lower()}", "bar_type": bar_type})
-        config = strategy["config"] | {"instrument_id": name, "bar_type": bar_type}
-        spec["strategies"].append(strategy | {"id": f"on-{coin.lower()}", "config": config})
-    paper.spec.write_text(yaml.safe_dump(spec))
+    paper.trade_on(COINS)
     return paper
 
 

@@ -8,10 +8,13 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from support.market import GENERATED, made_up_bars
 from support.venue_process import until
@@ -79,6 +82,24 @@ class Paper:
         text = self.spec.read_text().replace("tc.engine.strategies.ping_pong:PingPong", f"{STRATEGIES}/{source}")
         text = text.replace('trade_size: "0.010"', f'trade_size: "0.010"\n      {config}')
         self.spec.write_text(text.replace("speed: 300", f"speed: {speed}"))
+
+    def trade_on(self, coins: Sequence[str], source: str | None = None, **config: str) -> None:
+        """Trade each coin by a strategy and on a dataset of its own; by default with the spec's source and config."""
+        spec: dict[str, Any] = yaml.safe_load(self.spec.read_text())
+        instrument, feed, strategy = spec["instruments"][0], spec["data"], spec["strategies"][0]
+        spec["instruments"], spec["data"], spec["strategies"] = [], [], []
+        for number, coin in enumerate(coins):
+            name, bar_type = f"{coin}USDT-PERP.BINANCE", f"{coin}USDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL"
+            DatasetStore(self.roots.runtime).save(
+                f"bars-{coin.lower()}", made_up_bars(2_000, seed=number), price_precision=1, volume="base",
+                synthetic=True, source=GENERATED,
+            )  # fmt: skip
+            spec["instruments"].append(instrument | {"id": name, "base_currency": coin})
+            spec["data"].append(feed | {"dataset": f"bars-{coin.lower()}", "bar_type": bar_type})
+            words = (config or strategy["config"]) | {"instrument_id": name, "bar_type": bar_type}
+            one = {"id": f"on-{coin.lower()}", "source": source or strategy["source"], "config": words}
+            spec["strategies"].append(strategy | one)
+        self.spec.write_text(yaml.safe_dump(spec))
 
     def verified(self) -> Verification:
         """Verify it in full."""

@@ -13,9 +13,8 @@ from tc.drills.defect import ENGINE, Defect, Showing, Shown, attempt
 from tc.drills.defect_lab import DefectLab
 from tc.drills.drill import plan_digest
 from tc.drills.environment import environment
-from tc.drills.evidence import FOLDER, NUMBERS_MAX, sealed
-from tc.durable import create_artifact, make_directory, write_artifact
-from tc.errors import AlreadyExists
+from tc.drills.evidence import FOLDER, register_plan, sealed
+from tc.durable import write_artifact
 from tc.store.roots import Roots
 from tc.store.run_directory import encode_document
 
@@ -49,7 +48,7 @@ def show_defect(
         StorageError: plan or evidence could not be written.
     """
     folder = roots.evidence / FOLDER / DEFECTS_FOLDER
-    number = _register(folder, defect, clock)
+    number = register_plan(folder, defect, clock)
     began_ns = clock.now_ns()
     logs = folder / "logs" / f"{defect.name}-{number}-{compact_utc(began_ns)}"
     tell(defect.name, f"on {ENGINE} as it is")
@@ -84,18 +83,3 @@ def _try(defect: Defect, roots: Roots, log: Path, clock: Clock, *, is_corrected:
 
 def _effects(defect: Defect, showing: Showing) -> list[dict[str, Any]]:
     return [{**one.as_json(), "value": showing.measured.get(one.name)} for one in defect.effects]
-
-
-def _register(folder: Path, defect: Defect, clock: Clock) -> int:
-    """Write down what is about to be shown, before anything is done; return the number it got."""
-    plans = folder / "plans"
-    make_directory(plans)
-    plan = defect.plan()
-    document = {"registered": iso_utc(clock.now_ns()), "plan_digest": plan_digest(plan), "plan": plan}
-    for number in range(1, NUMBERS_MAX):
-        try:
-            create_artifact(plans / f"{defect.name}-{number}.json", encode_document(document))
-        except AlreadyExists:
-            continue
-        return number
-    raise AlreadyExists(folder)

@@ -9,6 +9,7 @@ from typing import Any
 
 from tc.clock import Clock, iso_utc
 from tc.drills.conduct import Conducted
+from tc.drills.defect import Defect
 from tc.drills.drill import Drill, plan_digest
 from tc.drills.environment import environment
 from tc.durable import create_artifact, make_directory, read_artifact
@@ -72,17 +73,17 @@ def sealed(document: dict[str, Any]) -> dict[str, Any]:
     return {**plain, DIGEST: digest_of(plain)}
 
 
-def register_plan(folder: Path, drill: Drill, clock: Clock) -> int:
+def register_plan(folder: Path, planned: Drill | Defect, clock: Clock) -> int:
     """Write down what is about to be tried, durably, before anything is broken; return the number it got."""
     plans = folder / "plans"
     make_directory(plans)
-    plan = drill.plan()
+    plan = planned.plan()
     document = {"registered": iso_utc(clock.now_ns()), "plan_digest": plan_digest(plan), "plan": plan}
     for number in range(1, NUMBERS_MAX):
-        if (folder / f"{drill.name}-{number}.json").exists():
+        if (folder / f"{planned.name}-{number}.json").exists():
             continue
         try:
-            create_artifact(plans / f"{drill.name}-{number}.json", encode_document(document))
+            create_artifact(plans / f"{planned.name}-{number}.json", encode_document(document))
         except AlreadyExists:
             continue
         return number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from decimal import Decimal
 
 from tc.venue.exchange import refusal
@@ -22,16 +23,10 @@ def judge_order(core: Core, account: Account, request: OrderRequest) -> Refusal 
     """Return why an order is refused, None where it is taken; reduce-only and post-only are judged later."""
     if request.kind in ALGO_TYPES:
         return refusal.STOP_ORDER_SWITCH_ALGO
-    found = _judge_words(core, account, request.symbol, request.side, request.client_order_id)
+    found = _judge_words(core, account, request, request.client_order_id, ORDER_TYPES)
     if found is not None:
         return found
-    if request.kind not in ORDER_TYPES:
-        return refusal.BAD_TYPE
-    if request.time_in_force not in TIMES_IN_FORCE:
-        return refusal.BAD_TIME_IN_FORCE
     market = core.market(request.symbol)
-    if not market.is_open:
-        return refusal.DISCONNECTED
     if request.kind == "LIMIT":
         found = judge_price(market.symbol, request.price)
     found = found or judge_quantity(market.symbol, request.quantity)
@@ -42,16 +37,10 @@ def judge_order(core: Core, account: Account, request: OrderRequest) -> Refusal 
 
 def judge_algo(core: Core, account: Account, request: AlgoRequest) -> Refusal | None:
     """Return why a conditional order is refused, None where it is taken."""
-    found = _judge_words(core, account, request.symbol, request.side, request.client_algo_id)
+    found = _judge_words(core, account, request, request.client_algo_id, ALGO_TYPES)
     if found is not None:
         return found
-    if request.kind not in ALGO_TYPES:
-        return refusal.BAD_TYPE
-    if request.time_in_force not in TIMES_IN_FORCE:
-        return refusal.BAD_TIME_IN_FORCE
     market = core.market(request.symbol)
-    if not market.is_open:
-        return refusal.DISCONNECTED
     if not request.close_position:
         found = judge_quantity(market.symbol, request.quantity)
     if request.kind == "TRAILING_STOP_MARKET":
@@ -108,14 +97,22 @@ def judge_margin(core: Core, account: Account, request: OrderRequest) -> Refusal
     return refusal.INSUFFICIENT_MARGIN if bound > margin_balance(account, core.state) else None
 
 
-def _judge_words(core: Core, account: Account, symbol: str, side: str, client_id: str) -> Refusal | None:
-    if symbol not in core.state.markets:
+def _judge_words(
+    core: Core, account: Account, request: OrderRequest | AlgoRequest, client_id: str, types: Collection[str]
+) -> Refusal | None:
+    if request.symbol not in core.state.markets:
         return refusal.BAD_SYMBOL
-    if side not in SIDES:
+    if request.side not in SIDES:
         return refusal.BAD_SIDE
     if not _CLIENT_ID.fullmatch(client_id):
         return refusal.BAD_CLIENT_ID
-    return refusal.DUPLICATE_CLIENT_ID if account.knows(client_id) else None
+    if account.knows(client_id):
+        return refusal.DUPLICATE_CLIENT_ID
+    if request.kind not in types:
+        return refusal.BAD_TYPE
+    if request.time_in_force not in TIMES_IN_FORCE:
+        return refusal.BAD_TIME_IN_FORCE
+    return None if core.market(request.symbol).is_open else refusal.DISCONNECTED
 
 
 def _judge_notional(market: Market, quantity: Decimal, price: Decimal) -> Refusal | None:
