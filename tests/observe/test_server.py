@@ -17,13 +17,16 @@ from support.run_lab import Lab
 from tc.errors import TcError
 from tc.observe.flight import Flights
 from tc.observe.http import HEAD_BYTES_MAX, HEAD_S, BadRequest, parse_request
-from tc.observe.server import CONNECTIONS_MAX
+from tc.observe.server import CONNECTIONS_MAX, LOOK_S
 from tc.observe.serving import ServeRequest, serve_metrics
 from tc.store.roots import Roots
 from tc.store.run_directory import RunDirectory
 
 TOKEN = "not-a-secret-of-anybody"
 SCRAPE_S = 2.0
+ROUNDS = 40
+SPLIT_MAX = 1.25
+"""So many renders for a round, on a machine that is busy with other things."""
 
 
 @pytest.fixture
@@ -207,6 +210,24 @@ def test_those_who_ask_together_share_one_render() -> None:
         may_end.set()
         assert [each.result() for each in asked] == [1, 1, 1, 1]
     assert flights.share("page", work) == 2
+
+
+def test_clients_of_the_same_moment_wait_for_one_render(server: Serving) -> None:
+    """However often eight ask at once, a page is made once for each time; a look that nobody asked for now and then."""
+    server.page()
+    before = value(server.page("/metrics/exporter"), "tc_exporter_renders_total", page="fleet")
+    began = time.monotonic()
+    for _ in range(ROUNDS):
+        clients = connected(server.port, 8)
+        for client in clients:
+            client.sendall(b"GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n")
+        for client in clients:
+            while client.recv(65536):
+                pass
+            client.close()
+    looks = (time.monotonic() - began) / LOOK_S + 2
+    renders = value(server.page("/metrics/exporter"), "tc_exporter_renders_total", page="fleet") - before
+    assert ROUNDS <= renders <= ROUNDS * SPLIT_MAX + looks
 
 
 def test_a_render_that_fails_fails_for_all_who_wait_and_not_for_the_next() -> None:
