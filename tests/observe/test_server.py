@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -149,6 +151,14 @@ def test_a_head_is_parsed_within_its_bounds() -> None:
     assert (found.path, found.wants_gzip, found.is_kept_alive) == ("/metrics", False, True)
 
 
+def refused(roots: Roots) -> tuple[int, str]:
+    """Return with what exit code and which words another `tc metrics serve` ends."""
+    command = [sys.executable, "-P", "-m", "tc", "metrics", "serve", "--port", "0"]
+    places = ["--artifacts-root", str(roots.artifacts), "--runtime-root", str(roots.runtime)]
+    done = subprocess.run([*command, *places], capture_output=True, text=True, check=False, timeout=30)
+    return done.returncode, done.stderr
+
+
 def refusal(folder: Path, host: str, token: Path | None, *, allow_remote: bool) -> TcError:
     """Return why `tc metrics serve` does not start."""
     roots = Roots(folder / "artifacts", folder / "runtime")
@@ -193,6 +203,28 @@ def test_a_port_that_is_taken_is_named(server: Serving, tmp_path: Path) -> None:
     assert done.returncode == 4
     assert str(server.port) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_one_folder_of_targets_has_one_exporter(server: Serving, roots: Roots, tmp_path: Path) -> None:
+    """A second one would take the runs from the first: exit 4, and who it is; with a folder of its own it serves."""
+    targets = roots.runtime / "metrics" / "file_sd" / "fleet.json"
+    server.page()
+    before = targets.read_bytes()
+    code, words = refused(roots)
+    assert (code, f"pid {server.process.pid} " in words) == (4, True), words
+    with serving(roots, "--file-sd", str(tmp_path / "sd")) as another:
+        assert value(another.page(), "tc_fleet_runs") == 1
+    assert targets.read_bytes() == before
+
+
+def test_a_place_without_runs_is_named(tmp_path: Path) -> None:
+    """A mistyped root is said at once and served, for runs may come; one that is a file is bad input."""
+    with serving(Roots(tmp_path / "none", tmp_path / "runtime")) as server:
+        assert value(server.page(), "tc_fleet_runs") == 0
+    assert any(f"there are no runs in {tmp_path / 'none' / 'runs'} yet" in line for line in server.lines)
+    (tmp_path / "file").touch()
+    code, words = refused(Roots(tmp_path / "file", tmp_path / "runtime"))
+    assert (code, "is no folder" in words) == (2, True), words
 
 
 def test_those_who_ask_together_share_one_render() -> None:

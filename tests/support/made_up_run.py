@@ -32,13 +32,13 @@ class MadeUpRun:
         make_directory(self.run.lock_path.parent)
         self.is_silent = self.is_latched = self.is_slow = self.is_differing = self.is_hung = False
         self._spoke_ns = time.time_ns()
-        self._waits = Histogram()
+        self._waits, self.used, self.held_back = Histogram(), 0, 0
         self._lock = FileLock(self.run.lock_path, purpose="a made-up run", timeout_s=0)
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
-        self._agent = BeatFile.create(self.run.scratch / AGENT_HEARTBEAT)
+        self.agent = BeatFile.create(self.run.scratch / AGENT_HEARTBEAT)
         for slot, number in ((Slot.PID, os.getpid()), (Slot.IS_WATCHED, 1), (Slot.LOOP, time.monotonic_ns())):
-            self._agent.write(slot, number)
+            self.agent.write(slot, number)
         trace = {"pid": os.getpid(), "start_time": process_start_time(os.getpid()), "armed": True,
                  "since": iso_utc(time.time_ns())}  # fmt: skip
         write_artifact(self.run.scratch / "agent.json", json.dumps(trace).encode())
@@ -51,14 +51,14 @@ class MadeUpRun:
     def __exit__(self, *_: object) -> None:
         self._is_over.set()
         self._thread.join()
-        self._agent.close()
+        self.agent.close()
         self._lock.release()
 
     def _live(self) -> None:
         while not self._is_over.wait(EVERY_S):
             write_artifact(self.run.scratch / NODE_STATUS, json.dumps(self._document()).encode())
             if not self.is_hung:
-                self._agent.write(Slot.LOOP, time.monotonic_ns())
+                self.agent.write(Slot.LOOP, time.monotonic_ns())
 
     def _document(self) -> dict[str, Any]:
         if not self.is_silent:
@@ -77,7 +77,8 @@ class MadeUpRun:
             "schema": "tc.status/v1", "run_id": self.run.run_id, "ts": self._spoke_ns, "phase": "running",
             "attempt": 1, "account": [], "instruments": {}, "strategies": {}, "look": look, "orders": [],
             "positions": [], "counts": {}, "data": {}, "data_timeout_ns": 10**10, "limits": [],
-            "requests": {name: {"used": 0, "limit": 1} for name in REQUEST_LIMITS} | {"held_back": 0},
+            "requests": {name: {"used": self.used * (name == "weight_1m"), "limit": 2_400} for name in REQUEST_LIMITS}
+            | {"held_back": self.held_back},
             "equity": {"USDT": equity | {"latches": latches}}, "activity": activity,
         }  # fmt: skip
 
