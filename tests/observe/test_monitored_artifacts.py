@@ -63,7 +63,7 @@ def monitoring(tmp_path: Path, roots: Roots, exporter: Serving, hook: Webhook) -
 def test_runs_that_ended_badly_and_one_that_suffers(
     sealed: RunDirectory, roots: Roots, monitoring: Monitoring, hook: Webhook
 ) -> None:
-    """Failed, unmatched, drills, latches, slow disk, silence, an agent that hangs; and a webhook that refuses."""
+    """Failed, unmatched, drills, a closed latch, slow disk, silence, a hung agent; and a webhook that refuses."""
     ended_run(sealed, roots, "failed", RECENT_S - 30, status="failed")
     ended_run(sealed, roots, "differs", RECENT_S - 30, reconciliation="mismatched")
     drilled(ended_run(sealed, roots, "drilled", DRILL_TOO_OLD_S), "fail", DRILL_TOO_OLD_S)
@@ -71,12 +71,12 @@ def test_runs_that_ended_badly_and_one_that_suffers(
     latch.close("Ada", "drill")
     with MadeUpRun(sealed, roots, "suffers") as run:
         hook.status = 400
-        ills = ("is_silent", "is_latched", "is_slow", "is_differing", "is_hung")
+        ills = ("is_silent", "is_slow", "is_differing", "is_hung")
         for ill in ills:
             setattr(run, ill, True)
         monitoring.until(lambda: "TcAlertsNotDelivered" in monitoring.firing(), "undelivered alerts are not noticed")
         hook.status = 200
-        on_the_run = ("TcNodeSilent", "TcRiskLatchClosed", "TcJournalSlow", "TcReconciliationBreak", "TcAgentStalled")
+        on_the_run = ("TcNodeSilent", "TcJournalSlow", "TcReconciliationBreak", "TcAgentStalled")
         on_others = ("TcDrillFailed", "TcDrillOverdue", "TcKillAllLatched", "TcAlertsNotDelivered")
         monitoring.arrives("TcRunFailed", run_id="failed")
         monitoring.arrives("TcRunEndedWithBreaks", run_id="differs")

@@ -34,6 +34,7 @@ pytestmark = [pytest.mark.whole_run, pytest.mark.timeout(600), needs("prometheus
 
 WHO = ("--by", "Ada", "--reason", "drill")
 AGENT = "agent.json"
+FEES_OF_20_S = "daily_loss: 0.001"
 
 
 @dataclass
@@ -112,12 +113,17 @@ def test_a_run_that_trades_is_seen_and_what_troubles_it_arrives_and_clears(
 
 
 def test_a_run_that_is_harmed_and_killed_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its node stopped and killed, a kill that its venue does not let through at first, an artifact that is cut."""
+    """Its node stopped and killed, a latch that its fees close, a kill that waits for its venue, an artifact cut."""
     paper = Paper(tmp_path, "10m")
+    paper.spec.write_text(
+        paper.spec.read_text().replace("total_drawdown: 0.2", f"total_drawdown: 0.2\n  {FEES_OF_20_S}")
+    )
     with monitored(paper, tmp_path, monkeypatch) as scene:
         _is_seen(scene)
         _node(scene)
+        scene.monitoring.arrives("TcRiskLatchClosed")
         _kill(scene)
+        scene.monitoring.clears("TcRiskLatchClosed")
         _artifact(scene)
 
 

@@ -30,7 +30,7 @@ class MadeUpRun:
             self.run.file(name).unlink()
         make_directory(self.run.scratch)
         make_directory(self.run.lock_path.parent)
-        self.is_silent = self.is_latched = self.is_slow = self.is_differing = self.is_hung = False
+        self.is_silent = self.is_slow = self.is_differing = self.is_hung = False
         self._spoke_ns = time.time_ns()
         self._waits, self.used, self.held_back = Histogram(), 0, 0
         self._lock = FileLock(self.run.lock_path, purpose="a made-up run", timeout_s=0)
@@ -65,7 +65,6 @@ class MadeUpRun:
             self._spoke_ns = time.time_ns()
         self._waits.add(0.4 if self.is_slow else 0.001)
         look = {"ts": time.time_ns(), "differences": ["position: venue 1, engine 0, journal 0"] * self.is_differing}
-        latches = {"total_drawdown": {"since": 0, "reason": "made up"}} if self.is_latched else {}
         equity = dict.fromkeys(("realized", "current", "peak", "day_start", "week_start", "capital"), "10000")
         measured: dict[str, Any] = dict.fromkeys(("journal_sync", "submit_to_ack", "ack_to_fill", "ledger_lock_wait"))
         measured |= {"intent_to_journal": self._waits.as_json(), "ledger_commits": 0, "ledger_busy": 0}
@@ -79,7 +78,7 @@ class MadeUpRun:
             "positions": [], "counts": {}, "data": {}, "data_timeout_ns": 10**10, "limits": [],
             "requests": {name: {"used": self.used * (name == "weight_1m"), "limit": 2_400} for name in REQUEST_LIMITS}
             | {"held_back": self.held_back},
-            "equity": {"USDT": equity | {"latches": latches}}, "activity": activity,
+            "equity": {"USDT": equity | {"latches": {}}}, "activity": activity,
         }  # fmt: skip
 
 
