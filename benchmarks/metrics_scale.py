@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from fixture import SCRATCH, tc
 from measure import PYTHON, report
@@ -27,6 +28,13 @@ WARM_S_MAX, COLD_S_MAX, MIB_MAX, PACKED_BYTES_MAX = 0.1, 10.0, 150, 1 << 20
 FLAT_MAX, TOGETHER_MAX = 1.5, 1.3
 OWN = ("metadata.json", "metrics.json")
 _ASK = b"GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text\r\nAccept-Encoding: gzip\r\n\r\n"
+
+
+class Together(NamedTuple):
+    """What it took until all who asked at once had their page, and what asking took."""
+
+    wall_s: float
+    client_cpu_s: float
 
 
 def measure() -> None:
@@ -60,9 +68,7 @@ def _serve(roots: Path, count: int) -> float:
         found = f"{one * 1e3:.1f} ms, {packed / 1024:.1f} KiB compressed"
         holds = one < WARM_S_MAX and packed < PACKED_BYTES_MAX
         report(f"{name}: a scrape", found, f"< {WARM_S_MAX * 1e3:.0f} ms, < 1 MB", holds=holds)
-        ratio = statistics.median(_four(port) / _four(port, clients=1) for _ in range(ROUNDS))
-        bound = f"<= {TOGETHER_MAX}x"
-        report(f"{name}: four scrapes at once beside one", f"{ratio:.2f}x", bound, holds=ratio <= TOGETHER_MAX)
+        _report_together(name, [(_at_once(port, 1), _at_once(port, 4)) for _ in range(ROUNDS)])
         runs = roots / "artifacts/runs"
         _copy(runs / "run-00000", runs / "the-next", {"ended": "2026-02-01T00:00:00.000000000Z"})
         seen = b'run_id="the-next"' in gzip.decompress(_scrape(port)[1])
@@ -115,11 +121,26 @@ def _scrape(port: int) -> tuple[float, bytes]:
                 return time.perf_counter() - began, found.partition(b"\r\n\r\n")[2]
 
 
-def _four(port: int, clients: int = 4) -> float:
-    """Return how long it took until so many clients, who asked at the same moment, all had their page."""
+def _report_together(name: str, rounds: list[tuple[Together, Together]]) -> None:
+    ratios = sorted(four.wall_s / one.wall_s for one, four in rounds)
+    ratio, nine_in_ten = statistics.median(ratios), ratios[len(ratios) * 9 // 10]
+    one_ms, four_ms, own_ms = (
+        statistics.median(times) * 1e3
+        for times in zip(*((one.wall_s, four.wall_s, four.client_cpu_s) for one, four in rounds), strict=True)
+    )
+    found = f"{ratio:.2f}x, nine in ten {nine_in_ten:.2f}x ({one_ms:.1f}, {four_ms:.1f} ms, asking {own_ms:.1f} ms CPU)"
+    holds = ratio <= TOGETHER_MAX
+    report(f"{name}: four scrapes at once beside one", found, f"<= {TOGETHER_MAX}x", holds=holds)
+
+
+def _at_once(port: int, clients: int) -> Together:
+    """Return how long it took until so many clients, who asked at the same moment, all had their page.
+
+    One thread asks for all of them and waits without using a core, so that what it takes itself is small, and told.
+    """
     open_ones = [socket.create_connection(("127.0.0.1", port)) for _ in range(clients)]
     found = dict.fromkeys(open_ones, b"")
-    began = time.perf_counter()
+    began, cpu_s = time.perf_counter(), time.process_time()
     for client in open_ones:
         client.sendall(_ASK)
     while found:
@@ -127,7 +148,7 @@ def _four(port: int, clients: int = 4) -> float:
             found[client] += client.recv(1 << 20)
             if _is_whole(found[client]):
                 del found[client]
-    passed = time.perf_counter() - began
+    passed = Together(time.perf_counter() - began, time.process_time() - cpu_s)
     for client in open_ones:
         client.close()
     return passed

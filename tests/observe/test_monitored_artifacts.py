@@ -19,7 +19,7 @@ from support.monitoring_lab import Monitoring, Webhook, free_port, webhook
 from support.observe_lab import Serving, copy_run, serving
 from tc.store.kill_latch import KillLatch
 from tc.store.roots import Roots
-from tc.store.run_directory import METRICS, RunDirectory
+from tc.store.run_directory import RunDirectory
 
 pytestmark = [pytest.mark.whole_run, pytest.mark.timeout(600), needs("prometheus")]
 
@@ -63,24 +63,21 @@ def monitoring(tmp_path: Path, roots: Roots, exporter: Serving, hook: Webhook) -
 def test_runs_that_ended_badly_and_one_that_suffers(
     sealed: RunDirectory, roots: Roots, monitoring: Monitoring, hook: Webhook
 ) -> None:
-    """Failed, unmatched, unreadable, drills, latches, slow disk, busy ledger, silence; and a webhook that refuses."""
+    """Failed, unmatched, drills, a closed latch, slow disk, silence, a hung agent; and a webhook that refuses."""
     ended_run(sealed, roots, "failed", RECENT_S - 30, status="failed")
     ended_run(sealed, roots, "differs", RECENT_S - 30, reconciliation="mismatched")
-    broken = copy_run(sealed, roots, "broken")
-    whole = broken.file(METRICS).read_bytes()
-    broken.file(METRICS).write_bytes(whole[:100])
     drilled(ended_run(sealed, roots, "drilled", DRILL_TOO_OLD_S), "fail", DRILL_TOO_OLD_S)
     latch = KillLatch.of_all()
     latch.close("Ada", "drill")
     with MadeUpRun(sealed, roots, "suffers") as run:
         hook.status = 400
-        ills = ("is_silent", "is_latched", "is_slow", "is_busy", "is_differing")
+        ills = ("is_silent", "is_slow", "is_differing", "is_hung")
         for ill in ills:
             setattr(run, ill, True)
         monitoring.until(lambda: "TcAlertsNotDelivered" in monitoring.firing(), "undelivered alerts are not noticed")
         hook.status = 200
-        on_the_run = ("TcNodeSilent", "TcRiskLatchClosed", "TcJournalSlow", "TcLedgerBusy", "TcReconciliationBreak")
-        on_others = ("TcArtifactBroken", "TcDrillFailed", "TcDrillOverdue", "TcKillAllLatched", "TcAlertsNotDelivered")
+        on_the_run = ("TcNodeSilent", "TcJournalSlow", "TcReconciliationBreak", "TcAgentStalled")
+        on_others = ("TcDrillFailed", "TcDrillOverdue", "TcKillAllLatched", "TcAlertsNotDelivered")
         monitoring.arrives("TcRunFailed", run_id="failed")
         monitoring.arrives("TcRunEndedWithBreaks", run_id="differs")
         monitoring.arrives(*on_the_run, run_id="suffers")
@@ -88,7 +85,6 @@ def test_runs_that_ended_badly_and_one_that_suffers(
 
         for ill in ills:
             setattr(run, ill, False)
-        broken.file(METRICS).write_bytes(whole)
         drilled(copy_run(sealed, roots, "drilled-again"), "pass", 0)
         latch.clear("Ada", "drill is over")
         monitoring.clears(*on_the_run, run_id="suffers")

@@ -24,13 +24,17 @@ from support.monitoring_lab import Monitoring, Webhook, webhook
 from support.observe_lab import Serving, serving
 from support.paper_lab import Paper, ended
 from support.venue_process import until
+from tc.durable import FileLock
 from tc.runs.paper import SUPERVISOR
 from tc.runs.paper_recovery import trace_of
+from tc.store.ledger_directory import LedgerDirectory
+from tc.store.run_directory import METRICS
 
 pytestmark = [pytest.mark.whole_run, pytest.mark.timeout(600), needs("prometheus")]
 
 WHO = ("--by", "Ada", "--reason", "drill")
 AGENT = "agent.json"
+FEES_OF_20_S = "daily_loss: 0.001"
 
 
 @dataclass
@@ -104,16 +108,23 @@ def test_a_run_that_trades_is_seen_and_what_troubles_it_arrives_and_clears(
         _is_seen(scene)
         _agent(scene)
         _orders(scene)
+        _ledger(scene)
         _feed_and_first_path(scene)
 
 
 def test_a_run_that_is_harmed_and_killed_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its node stopped and killed, and a kill that its venue does not let through at first."""
+    """Its node stopped and killed, a latch that its fees close, a kill that waits for its venue, an artifact cut."""
     paper = Paper(tmp_path, "10m")
+    paper.spec.write_text(
+        paper.spec.read_text().replace("total_drawdown: 0.2", f"total_drawdown: 0.2\n  {FEES_OF_20_S}")
+    )
     with monitored(paper, tmp_path, monkeypatch) as scene:
         _is_seen(scene)
         _node(scene)
+        scene.monitoring.arrives("TcRiskLatchClosed")
         _kill(scene)
+        scene.monitoring.clears("TcRiskLatchClosed")
+        _artifact(scene)
 
 
 def _is_seen(scene: Scene) -> None:
@@ -146,10 +157,24 @@ def _orders(scene: Scene) -> None:
     finally:
         scene.fault("clear")
     scene.monitoring.clears("TcAckSlow")
+    scene.fault("http", status=429, code=-1003, count=20)
+    scene.monitoring.arrives("TcRequestsHeldBack")
+    scene.fault("clear")
+    scene.monitoring.clears("TcRequestsHeldBack")
     for _ in range(12):
         scene.fault("cut", target="user")
         time.sleep(0.5)
     scene.fires_and_clears("TcStreamReconnects")
+
+
+def _ledger(scene: Scene) -> None:
+    lock = FileLock(LedgerDirectory.of(scene.paper.roots, scene.paper.run.run_id).lock, purpose="drill", timeout_s=10)
+    lock.acquire()
+    try:
+        scene.monitoring.arrives("TcLedgerBusy")
+    finally:
+        lock.release()
+    scene.monitoring.clears("TcLedgerBusy")
 
 
 def _feed_and_first_path(scene: Scene) -> None:
@@ -196,9 +221,20 @@ def _kill(scene: Scene) -> None:
     scene.tc("kill", "clear", scene.paper.run.run_id, *WHO)
 
 
+def _artifact(scene: Scene) -> None:
+    metrics = scene.paper.run.file(METRICS)
+    whole = metrics.read_bytes()
+    metrics.parent.chmod(0o755)
+    metrics.chmod(0o644)
+    metrics.write_bytes(whole[:100])
+    scene.monitoring.arrives("TcArtifactBroken")
+    metrics.write_bytes(whole)
+    scene.monitoring.clears("TcArtifactBroken")
+
+
 def test_a_run_that_holds_and_is_left_alone_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A blocked loop, limits in use, a venue that is not seen, no supervisor, nobody at all: until it is recovered."""
-    paper = Paper(tmp_path, "10m")
+    paper = with_safety(Paper(tmp_path, "10m"), "dead_man_s: 10")
     paper.trade("stuck.py:Stuck", "mode: python\n      seconds: 8.5", 300)
     limits = "position_value: {BTCUSDT-PERP.BINANCE: 470 USDT, account: 700 USDT}\n  open_positions: 1"
     paper.spec.write_text(paper.spec.read_text().replace("position_value: 4000 USDT", limits))
@@ -207,9 +243,9 @@ def test_a_run_that_holds_and_is_left_alone_is_told_of(tmp_path: Path, monkeypat
         scene.fires_and_clears("TcNodeStalled")
         look.arrives("TcLimitHalfUsed", "TcLimitNearlyUsed", "TcLimitReached")
         scene.fault("refuse", target="http")
-        look.arrives("TcVenueUnseen", "TcReconciliationOld")
+        look.arrives("TcDeadManRanOut", "TcVenueUnseen", "TcReconciliationOld")
         scene.fault("clear")
-        look.clears("TcVenueUnseen", "TcReconciliationOld")
+        look.clears("TcDeadManRanOut", "TcVenueUnseen", "TcReconciliationOld")
         os.kill(trace_of(paper.run, SUPERVISOR)["pid"], signal.SIGKILL)
         scene.process.wait()
         look.arrives("TcSupervisorDown")

@@ -63,6 +63,7 @@ def trading(
 ) -> Iterator[tuple[Paper, Serving, str, subprocess.Popen[str]]]:
     """Serve the numbers of a run that has traded; `path` is that of its page."""
     paper = Paper(folder, "10m")
+    paper.spec.write_text(paper.spec.read_text().replace("max_restarts: 3", "max_restarts: 3\n  dead_man_s: 10"))
     monkeypatch.setenv("XDG_STATE_HOME", paper.environment["XDG_STATE_HOME"])
     with serving(paper.roots) as server, running(paper) as process:
         path = f"/metrics/run/{paper.run.run_id}"
@@ -90,6 +91,8 @@ def test_a_running_run_is_seen_as_it_runs_and_as_ended_when_it_ends(
         moving(read("tc_fills_total"), "fills")
         moving(read("tc_heartbeat_timestamp_seconds", part="loop"), "the loop's heartbeat")
         moving(read("tc_node_status_timestamp_seconds"), "the node's word")
+        moving(read("tc_agent_heartbeat_timestamp_seconds", part="loop"), "the kill agent's loop")
+        moving(read("tc_dead_man_deadline_timestamp_seconds"), "the dead man's countdown")
         until(lambda: read("tc_reconciliation_status", status="matched")() == 1, "the books never agreed")
         moving(read("tc_fleet_fills", "/metrics", group="running", mode="paper"), "fills of all runs")
         page = server.page(path)
@@ -100,6 +103,8 @@ def test_a_running_run_is_seen_as_it_runs_and_as_ended_when_it_ends(
         for name in ("tc_node_up", "tc_supervisor_up", "tc_agent_armed", "tc_node_watched"):
             assert value(page, name) == 1, name
         assert value(page, "tc_strategy_state", strategy="ping-pong", state="active") == 1
+        assert 0 < value(page, "tc_dead_man_deadline_timestamp_seconds") - time.time() <= 10
+        assert 0 < value(page, "tc_request_limit_use_ratio", window="weight_1m") < 0.8
         assert value(page, "tc_kill_latched") == value(page, "tc_run_broken_artifacts") == 0
         wanted = {family.name for family in PAGES["run"]} - LATER
         assert wanted <= families(page), wanted - families(page)

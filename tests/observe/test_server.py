@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,13 +19,16 @@ from support.run_lab import Lab
 from tc.errors import TcError
 from tc.observe.flight import Flights
 from tc.observe.http import HEAD_BYTES_MAX, HEAD_S, BadRequest, parse_request
-from tc.observe.server import CONNECTIONS_MAX
+from tc.observe.server import CONNECTIONS_MAX, LOOK_S
 from tc.observe.serving import ServeRequest, serve_metrics
 from tc.store.roots import Roots
 from tc.store.run_directory import RunDirectory
 
 TOKEN = "not-a-secret-of-anybody"
 SCRAPE_S = 2.0
+ROUNDS = 40
+SPLIT_MAX = 1.25
+"""So many renders for a round, on a machine that is busy with other things."""
 
 
 @pytest.fixture
@@ -146,6 +151,14 @@ def test_a_head_is_parsed_within_its_bounds() -> None:
     assert (found.path, found.wants_gzip, found.is_kept_alive) == ("/metrics", False, True)
 
 
+def refused(roots: Roots) -> tuple[int, str]:
+    """Return with what exit code and which words another `tc metrics serve` ends."""
+    command = [sys.executable, "-P", "-m", "tc", "metrics", "serve", "--port", "0"]
+    places = ["--artifacts-root", str(roots.artifacts), "--runtime-root", str(roots.runtime)]
+    done = subprocess.run([*command, *places], capture_output=True, text=True, check=False, timeout=30)
+    return done.returncode, done.stderr
+
+
 def refusal(folder: Path, host: str, token: Path | None, *, allow_remote: bool) -> TcError:
     """Return why `tc metrics serve` does not start."""
     roots = Roots(folder / "artifacts", folder / "runtime")
@@ -192,6 +205,28 @@ def test_a_port_that_is_taken_is_named(server: Serving, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_one_folder_of_targets_has_one_exporter(server: Serving, roots: Roots, tmp_path: Path) -> None:
+    """A second one would take the runs from the first: exit 4, and who it is; with a folder of its own it serves."""
+    targets = roots.runtime / "metrics" / "file_sd" / "fleet.json"
+    server.page()
+    before = targets.read_bytes()
+    code, words = refused(roots)
+    assert (code, f"pid {server.process.pid} " in words) == (4, True), words
+    with serving(roots, "--file-sd", str(tmp_path / "sd")) as another:
+        assert value(another.page(), "tc_fleet_runs") == 1
+    assert targets.read_bytes() == before
+
+
+def test_a_place_without_runs_is_named(tmp_path: Path) -> None:
+    """A mistyped root is said at once and served, for runs may come; one that is a file is bad input."""
+    with serving(Roots(tmp_path / "none", tmp_path / "runtime")) as server:
+        assert value(server.page(), "tc_fleet_runs") == 0
+    assert any(f"there are no runs in {tmp_path / 'none' / 'runs'} yet" in line for line in server.lines)
+    (tmp_path / "file").touch()
+    code, words = refused(Roots(tmp_path / "file", tmp_path / "runtime"))
+    assert (code, "is no folder" in words) == (2, True), words
+
+
 def test_those_who_ask_together_share_one_render() -> None:
     """Work that is asked for while it is done is done once, and everybody gets what it gave; then it is done anew."""
     flights, calls, may_end = Flights(), [], threading.Event()
@@ -207,6 +242,24 @@ def test_those_who_ask_together_share_one_render() -> None:
         may_end.set()
         assert [each.result() for each in asked] == [1, 1, 1, 1]
     assert flights.share("page", work) == 2
+
+
+def test_clients_of_the_same_moment_wait_for_one_render(server: Serving) -> None:
+    """However often eight ask at once, a page is made once for each time; a look that nobody asked for now and then."""
+    server.page()
+    before = value(server.page("/metrics/exporter"), "tc_exporter_renders_total", page="fleet")
+    began = time.monotonic()
+    for _ in range(ROUNDS):
+        clients = connected(server.port, 8)
+        for client in clients:
+            client.sendall(b"GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n")
+        for client in clients:
+            while client.recv(65536):
+                pass
+            client.close()
+    looks = (time.monotonic() - began) / LOOK_S + 2
+    renders = value(server.page("/metrics/exporter"), "tc_exporter_renders_total", page="fleet") - before
+    assert ROUNDS <= renders <= ROUNDS * SPLIT_MAX + looks
 
 
 def test_a_render_that_fails_fails_for_all_who_wait_and_not_for_the_next() -> None:

@@ -55,6 +55,7 @@ def demo_world(folder: Path) -> Iterator[World]:
     lab = make_lab(folder)
     lab.run(BACKTEST)
     paper = Paper(folder, "900s", PAPER)
+    paper.spec.write_text(paper.spec.read_text().replace("max_restarts: 3", "max_restarts: 3\n  dead_man_s: 10"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", paper.environment["XDG_STATE_HOME"])
         process = paper.start()

@@ -39,7 +39,10 @@ def serve(
     artifacts_root: ArtifactsRoot = None,
     runtime_root: RuntimeRoot = None,
 ) -> None:
-    """Serve the metrics until Ctrl-C or SIGTERM; what cannot be read is named on stderr."""
+    """Serve the metrics to Prometheus.
+
+    Until Ctrl-C or SIGTERM; what cannot be read is named on stderr.
+    """
     from tc.observe.serving import ServeRequest, serve_metrics
 
     request = ServeRequest(
@@ -57,7 +60,10 @@ def export(
     artifacts_root: ArtifactsRoot = None,
     runtime_root: RuntimeRoot = None,
 ) -> None:
-    """Print the page of all runs, or of one: the very bytes that a scrape gets."""
+    """Print what a scrape gets.
+
+    The page of all runs, or of one: the very same bytes.
+    """
     from tc.observe.serving import export_page
 
     roots = Roots.of(artifacts_root, runtime_root)
@@ -71,7 +77,10 @@ def export(
 
 @app.command()
 def families() -> None:
-    """Print every metric family with its labels and meaning, as Markdown."""
+    """Print what metrics there are.
+
+    Every family with its labels and meaning, as Markdown.
+    """
     from tc.observe.reference import reference_markdown
 
     emit(reference_markdown().rstrip("\n"))
@@ -81,7 +90,10 @@ def families() -> None:
 def boards(
     name: Annotated[str | None, typer.Argument(help="A board; without it their names.", show_default=False)] = None,
 ) -> None:
-    """Print a Grafana board as the JSON that dashboards/grafana/ holds, or the boards there are."""
+    """Print a Grafana board.
+
+    As the JSON that dashboards/grafana/ holds; without a name, the boards there are.
+    """
     from tc.observe.boards import BOARDS, render_board
 
     emit("\n".join(BOARDS) if name is None else render_board(name).decode().rstrip("\n"))

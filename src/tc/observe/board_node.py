@@ -54,6 +54,24 @@ _BEATS = Row("Heartbeats and feeds", (
         runbook="node-dead.md"),
 ))  # fmt: skip
 
+_AGENT = Row("Kill agent and the venue's limits", (
+    Panel("Kill agent's heartbeat", "How long ago each kill agent's loop turned, and the venue answered it; it alerts "
+          "above 5 and 20 seconds.", (
+        Query(or_zero(_run.age("tc_agent_heartbeat_timestamp_seconds"), "part"), "{{run_id}} {{part}}"),),
+        unit="s", width=6, steps=((5, YELLOW), (20, RED)), runbook="kill.md"),
+    Panel("Dead-man countdown", "How long until the venue cancels what rests there, unless the kill agent renews it.", (
+        Query(f"{_run('tc_dead_man_deadline_timestamp_seconds')} - time()", "{{run_id}}"),), "stat", "s", 6, 7,
+        base=RED, steps=((0, YELLOW), (5, GREEN)), nothing="no live run has safety.dead_man_s",
+        runbook="venue-down.md"),
+    Panel("Venue limits in use", "The fullest use of each limit of the venue in its window; new orders wait from 70 %, "
+          "the rest above 80 % is the kill agent's.", (
+        Query(or_zero(f"max by (window) ({_run('tc_request_limit_use_ratio')})", "window"), "{{window}}"),),
+        unit="percentunit", width=6, steps=((0.7, YELLOW), (0.8, RED)), runbook="venue-down.md"),
+    Panel("Requests held back", "How often a request of a live run's node had to wait for the venue's limits.", (
+        Query(or_zero(_run.total("tc_requests_held_back_total", by="run_id"), "run_id"), "{{run_id}}"),), "bargauge",
+        width=6, steps=((1, YELLOW),), runbook="venue-down.md"),
+))  # fmt: skip
+
 _SPEED = Row("Speed", (
     _run.latency("Journal sync", "tc_journal_sync_seconds", "How long a sync of a journal took.", width=6),
     _run.latency("Intent to journal", "tc_intent_to_journal_seconds", "From intent to disk; no order leaves before.",
@@ -101,5 +119,5 @@ _EXPORTER = Row("Disks, exporter and Prometheus", (
 NODE_BOARD = Board(
     "tradingchassis-node-health", "tc-node", "TradingChassis / Node health",
     "What runs: processes, heartbeats, feeds, latencies, disks, and the exporter itself.",
-    (JOB, INSTANCE, RUNS), (_ALIVE, _BEATS, _SPEED, _EXPORTER),
+    (JOB, INSTANCE, RUNS), (_ALIVE, _BEATS, _AGENT, _SPEED, _EXPORTER),
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tc.model.histogram import LONG_BOUNDS
 from tc.observe.family import Family, Label, counter, gauge, histogram, info, moment
 from tc.observe.vocabulary import (
+    AGENT_PARTS,
     ALERT_KIND,
     ARTIFACT,
     CURRENCY,
@@ -21,6 +22,7 @@ from tc.observe.vocabulary import (
     READINESS_STATES,
     RECONCILIATION_STATUS,
     REJECT_REASON,
+    REQUEST_LIMITS,
     SEVERITY,
     SINK,
     STATUS,
@@ -62,7 +64,18 @@ NODE: tuple[Family, ...] = (
     gauge("tc_supervisor_up", "1 while the supervisor of a paper run lives and is not stopped."),
     gauge("tc_agent_armed", "1 while the kill agent of a paper run lives, is not stopped, and is armed."),
     moment("tc_agent_armed_timestamp_seconds", "When the kill agent was armed, UNIX time."),
+    moment("tc_agent_heartbeat_timestamp_seconds",
+           "When the kill agent's loop last turned, and the venue last answered it on its own keys, UNIX time.",
+           Label("part", AGENT_PARTS), appears="while a kill agent is armed"),
+    moment("tc_dead_man_deadline_timestamp_seconds",
+           "When the venue cancels what rests there unless the kill agent renews its countdown, UNIX time.",
+           appears="while a paper run with safety.dead_man_s runs"),
     counter("tc_stream_reconnects_total", "How often the user stream was lost and came back."),
+    gauge("tc_request_limit_use_ratio", "How much of a limit of the venue is used in its window now, by whoever asks "
+          "with these keys; from 0.7 new orders wait, the node uses 0.8 at most.", Label("window", REQUEST_LIMITS),
+          unit="ratio", appears="while a paper run's node runs"),
+    counter("tc_requests_held_back_total", "How often a request of the node had to wait for the venue's limits.",
+            appears="while a paper run's node runs"),
 )  # fmt: skip
 
 ORDERS: tuple[Family, ...] = (

@@ -12,11 +12,12 @@ from typing import Any
 from tc.clock import Clock, parse_utc_ns
 from tc.durable import LockHolder, is_process_stopped, lock_holder
 from tc.errors import StorageError
-from tc.model.heartbeat import HEARTBEAT
+from tc.model.heartbeat import AGENT_HEARTBEAT, HEARTBEAT
 from tc.model.histogram import Histogram
 from tc.observe.activity import event_samples, metrics_samples
 from tc.observe.drill import Drill, read_drills
 from tc.observe.safety import (
+    agent_beat_samples,
     agent_samples,
     alert_samples,
     heartbeat_samples,
@@ -213,6 +214,7 @@ class _Viewer:
             agent = trace.document(AGENT, run.scratch / AGENT, is_owed=False)
             if agent is not None:
                 found += trace.samples(AGENT, partial(agent_samples, agent))
+                found += trace.samples(AGENT_HEARTBEAT, partial(agent_beat_samples, run, agent, self._clock))
         found += trace.samples(ALERTS, partial(alert_samples, run.roots.alerts / f"{run.run_id}.jsonl"))
         latch = KillLatch.of_run(run.roots, run.run_id)
         found += trace.samples(KILL, partial(kill_samples, latch, account_key, is_running=is_running))

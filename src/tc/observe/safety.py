@@ -12,11 +12,11 @@ from tc.alert.book import Book
 from tc.clock import Clock, parse_utc_ns
 from tc.durable import BeatFile, is_process_alive, is_process_stopped, read_entries
 from tc.errors import NotFound
-from tc.model.heartbeat import Slot, read_beats
+from tc.model.heartbeat import AGENT_HEARTBEAT, Beats, Slot, read_beats
 from tc.model.histogram import LONG_BOUNDS, Histogram
 from tc.observe.sheet import Sample
 from tc.observe.trace import Stamp, number, require_plain, seconds, stamp
-from tc.observe.vocabulary import KILL_STAGES
+from tc.observe.vocabulary import AGENT_PARTS, HEARTBEAT_PARTS, KILL_STAGES
 from tc.store.account_lock import user_state
 from tc.store.kill_latch import CONFIRMED, INCOMPLETE, TAKEN, KillLatch
 from tc.store.run_directory import RunDirectory
@@ -114,19 +114,35 @@ def is_at_work(trace: dict[str, Any]) -> bool:
 
 def heartbeat_samples(run: RunDirectory, name: str, pid: int, clock: Clock) -> Iterator[Sample]:
     """Yield the signs of life of the node `pid`; nothing of a file that is another's."""
-    path = run.scratch / name
+    beats, _, offset_ns = _look(run.scratch / name, pid, clock)
+    yield "tc_node_watched", (), float(beats is not None)
+    yield from _beats("tc_heartbeat_timestamp_seconds", HEARTBEAT_PARTS, beats, offset_ns)
+
+
+def agent_beat_samples(run: RunDirectory, trace: dict[str, Any], clock: Clock) -> Iterator[Sample]:
+    """Yield the signs of life of a kill agent, and until when the venue's countdown runs; nothing of another agent."""
+    beats, deadline_ns, offset_ns = _look(run.scratch / AGENT_HEARTBEAT, int(trace["pid"]), clock)
+    yield from _beats("tc_agent_heartbeat_timestamp_seconds", AGENT_PARTS, beats, offset_ns)
+    if beats is not None and deadline_ns:
+        yield "tc_dead_man_deadline_timestamp_seconds", (), _unix_s(deadline_ns, offset_ns)
+
+
+def _look(path: Path, pid: int, clock: Clock) -> tuple[Beats | None, int, int]:
+    """Return the beats of `pid`, the deadline of a dead man's countdown, and what makes UNIX time of either, in ns."""
     require_plain(path)
     file = BeatFile.look(path)
     try:
-        beats = read_beats(file.read, pid)
-        offset_ns = clock.now_ns() - clock.monotonic_ns()
-        yield "tc_node_watched", (), float(beats is not None)
-        if beats is None:
-            return
-        for slot in (Slot.LOOP, Slot.PIPELINE, Slot.FEED, Slot.ORDER_PATH):
-            part = slot.name.lower()
-            at_ns: int | None = getattr(beats, part)
-            if at_ns is not None:
-                yield "tc_heartbeat_timestamp_seconds", (part,), round((at_ns + offset_ns) / 1e9, 3)
+        return read_beats(file.read, pid), file.read(Slot.DEAD_MAN), clock.now_ns() - clock.monotonic_ns()
     finally:
         file.close()
+
+
+def _beats(name: str, parts: tuple[str, ...], beats: Beats | None, offset_ns: int) -> Iterator[Sample]:
+    for part in parts:
+        at_ns: int | None = getattr(beats, part, None)
+        if at_ns is not None:
+            yield name, (part,), _unix_s(at_ns, offset_ns)
+
+
+def _unix_s(at_ns: int, offset_ns: int) -> float:
+    return round((at_ns + offset_ns) / 1e9, 3)

@@ -1,7 +1,8 @@
 """Serve the pages to Prometheus, and let nobody stall that: connections, heads, waits and answers are all bounded.
 
-One thread speaks to clients and never renders; a few others render, and who asks at the same time shares a page. When
-there is no room, the client that has waited longest without asking anything makes room for the new one.
+One thread speaks to clients and never renders; a few others render. Those who ask for a page within a millisecond, or
+while it is made, wait for one render and are sent the same bytes. When there is no room, the client that has waited
+longest without asking anything makes room for the new one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import gc
 import hmac
 import signal
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -29,6 +31,10 @@ WRITE_S = 10.0
 LOOK_S = 5.0
 """How often the runs are looked at where nobody scrapes, so that file_sd knows of new ones."""
 THREADS = 4
+GATHER_S = 0.001
+"""How long a render waits for others who ask for the same."""
+TURN_S = 0.0005
+"""After so long a thread that renders lets the one go on that speaks to clients; Python's own is ten times that."""
 RUN_PREFIX = "/metrics/run/"
 _HOME = b"TradingChassis metrics: /metrics, /metrics/run/<run_id>, /metrics/exporter\n"
 
@@ -53,6 +59,7 @@ class MetricsServer:
         self._waiting: dict[asyncio.StreamWriter, None] = {}
         self._connections: dict[asyncio.StreamWriter, None] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._renders: dict[tuple[str, Format, bool], asyncio.Task[bytes]] = {}
         self.counts = ServerCounts()
 
     async def run(self, on_listening: Callable[[int], None], progress: Callable[[int, int], None]) -> None:
@@ -63,6 +70,7 @@ class MetricsServer:
             InputError: there is no such address on this machine, or the runs cannot be listed.
         """
         loop = asyncio.get_running_loop()
+        sys.setswitchinterval(TURN_S)
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
@@ -172,10 +180,9 @@ class MetricsServer:
         if make is None:
             self.counts.failed["not_found"] += 1
             return HTTPStatus.NOT_FOUND, _HOME, plain
-        loop = asyncio.get_running_loop()
         is_gzip = request.wants_gzip
         try:
-            body = await loop.run_in_executor(self._pool, lambda: make().body(format, is_gzip=is_gzip))
+            body = await self._shared((request.path, format, is_gzip), make)
         except (NotFound, IdUnsafe):
             self.counts.failed["not_found"] += 1
             return HTTPStatus.NOT_FOUND, b"no such run\n", plain
@@ -186,6 +193,21 @@ class MetricsServer:
         self.counts.answered[name] += 1
         headers = {"Content-Type": CONTENT_TYPES[format], "Vary": "Accept, Accept-Encoding"}
         return HTTPStatus.OK, body, headers | ({"Content-Encoding": "gzip"} if is_gzip else {})
+
+    async def _shared(self, key: tuple[str, Format, bool], make: Callable[[], Encoded]) -> bytes:
+        render = self._renders.get(key)
+        if render is None:
+            render = self._renders[key] = asyncio.get_running_loop().create_task(self._render(key, make))
+        return await asyncio.shield(render)  # a client that goes away takes it from nobody else
+
+    async def _render(self, key: tuple[str, Format, bool], make: Callable[[], Encoded]) -> bytes:
+        _, format, is_gzip = key
+        try:
+            await asyncio.sleep(GATHER_S)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._pool, lambda: make().body(format, is_gzip=is_gzip))
+        finally:
+            del self._renders[key]
 
     def _maker(self, path: str) -> tuple[str, Callable[[], Encoded] | None]:
         if path == "/metrics":

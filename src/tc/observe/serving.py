@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from tc.durable import read_artifact
-from tc.errors import InputError, NotFound, RefusedError
+from tc.durable import FileLock, make_directory, read_artifact
+from tc.errors import BusyError, InputError, LockTimeout, NotFound, RefusedError, StorageError
 from tc.model.endpoint import is_loopback
 from tc.observe.exporter import Exporter
 from tc.observe.file_sd import FileSd
@@ -18,6 +19,7 @@ from tc.store.run_store import RunStore
 TOKEN_LENGTH_MIN = 16
 PROGRESS_MIN = 1000
 FILE_SD = "metrics/file_sd"
+LOCK = "lock"
 LOCALHOST = "localhost"
 _ADDRESS = re.compile(r"[A-Za-z0-9._-]+:\d{1,5}|\[[0-9A-Fa-f:]+\]:\d{1,5}")
 
@@ -42,8 +44,8 @@ def serve_metrics(request: ServeRequest, *, say: Say, log: Say) -> None:
 
     Raises:
         RefusedError: it would listen beyond this machine without being told to, or without a token.
-        InputError: the token's file holds none; the address is none.
-        BusyError: the port is taken.
+        InputError: the token's file holds none; the address is none; no runs can lie where they should.
+        BusyError: the port is taken, or another one keeps the targets of these runs.
     """
     import asyncio  # printing a page needs none of this
 
@@ -52,12 +54,14 @@ def serve_metrics(request: ServeRequest, *, say: Say, log: Say) -> None:
     binding = Binding(_host(request), request.port, _token(request.token_file))
     if request.advertise is not None and not _ADDRESS.fullmatch(request.advertise):
         raise InputError(f"--advertise was {request.advertise!r}, expected host:port")
+    _require_place(request.roots, log)
     exporter = Exporter(request.roots, log=log)
     server = MetricsServer(exporter, binding, log=log)
 
     def on_listening(port: int) -> None:
         here = f"[{binding.host}]:{port}" if ":" in binding.host else f"{binding.host}:{port}"
         folder = request.file_sd or request.roots.runtime / FILE_SD
+        held.enter_context(_only_one(folder, log))
         exporter.file_sd = FileSd(folder, request.advertise or here)
         say(f"serving http://{here}/metrics; targets for Prometheus in {folder}")
 
@@ -65,7 +69,8 @@ def serve_metrics(request: ServeRequest, *, say: Say, log: Say) -> None:
         if total >= PROGRESS_MIN or done == total:
             say(f"read {done:,} of {total:,} runs")
 
-    asyncio.run(server.run(on_listening, progress))
+    with ExitStack() as held:
+        asyncio.run(server.run(on_listening, progress))
 
 
 def export_page(roots: Roots, run_id: str | None, *, is_openmetrics: bool, log: Say) -> bytes:
@@ -73,7 +78,9 @@ def export_page(roots: Roots, run_id: str | None, *, is_openmetrics: bool, log: 
 
     Raises:
         NotFound: there is no such run.
+        InputError: no runs can lie where they should.
     """
+    _require_place(roots, log)
     exporter = Exporter(roots, log=log)
     if run_id is None:
         page = exporter.begin()
@@ -85,6 +92,34 @@ def export_page(roots: Roots, run_id: str | None, *, is_openmetrics: bool, log: 
             run_id = known[0]
         page = exporter.run(run_id)
     return page.body("openmetrics" if is_openmetrics else "text")
+
+
+def _require_place(roots: Roots, log: Say) -> None:
+    if roots.runs.is_dir():
+        return
+    if roots.artifacts.exists() and not roots.artifacts.is_dir():
+        raise InputError(f"{roots.artifacts} is no folder; give --artifacts-root the folder that holds runs/")
+    log(f"there are no runs in {roots.runs} yet; if they lie elsewhere, give --artifacts-root")
+
+
+def _only_one(folder: Path, log: Say) -> ExitStack:
+    """Return what holds a folder of targets: two exporters would write over each other's, and one be scraped by none.
+
+    Raises:
+        BusyError: another one holds it.
+    """
+    held = ExitStack()
+    try:
+        make_directory(folder)
+        held.enter_context(FileLock(folder / LOCK, purpose="tc metrics serve", timeout_s=0))
+    except LockTimeout as taken:
+        raise BusyError(
+            f"the targets in {folder} are kept by {taken.holder}; scrape that one, stop it, or give --file-sd "
+            "another folder"
+        ) from None
+    except StorageError as fault:
+        log(str(fault))
+    return held
 
 
 def _host(request: ServeRequest) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from tc.observe.activity import activity_samples, limit_name
 from tc.observe.sheet import Sample, states
 from tc.observe.trace import number, seconds
-from tc.observe.vocabulary import PHASES, RECONCILIATION_STATUSES, STRATEGY_STATE
+from tc.observe.vocabulary import PHASES, RECONCILIATION_STATUSES, REQUEST_LIMITS, STRATEGY_STATE
 
 type Document = dict[str, Any]
 
@@ -20,6 +20,7 @@ def standing_samples(document: Document) -> Iterator[Sample]:
     yield from _feeds(document)
     yield from _money(document)
     yield from _limits(document)
+    yield from _requests(document["requests"])
     yield from _positions(document)
     yield from _look(document)
     yield from activity_samples(document["activity"])
@@ -66,6 +67,14 @@ def _limits(document: Document) -> Iterator[Sample]:
         if used is not None and bound > 0:
             labels = (limit_name(each["limit"]), str(each["instrument_id"] or ""), str(each["currency"]))
             yield "tc_limit_use_ratio", labels, number(used) / bound
+
+
+def _requests(requests: Document) -> Iterator[Sample]:
+    for window in REQUEST_LIMITS:
+        used, limit = (number(requests[window][name]) for name in ("used", "limit"))
+        if limit > 0:
+            yield "tc_request_limit_use_ratio", (window,), used / limit
+    yield "tc_requests_held_back_total", (), number(requests["held_back"])
 
 
 def _positions(document: Document) -> Iterator[Sample]:

@@ -22,11 +22,13 @@ READINESS_STATES = ("disabled", "missing_credentials", "configured", "invalid_co
 PROBE_FINDINGS = ("reachable", "refused", "redirected", "failing", "unreachable")
 DRILL_VERDICTS = ("pass", "fail", "deviated", "inconclusive", "invalid")
 HEARTBEAT_PARTS = ("loop", "pipeline", "feed", "order_path")
+AGENT_PARTS = ("loop", "order_path")
+REQUEST_LIMITS = ("weight_1m", "orders_10s", "orders_1m")
 KILL_STAGES = ("delivered", "fenced", "canceled", "flat", "confirmed")
 PHASES = ("starting", "running", "ending")
 ARTIFACTS = (
-    METADATA, METRICS, RECONCILIATION, NODE_STATUS, "heartbeat", "agent.json", "supervisor.json", "alerts", "kill",
-    "connectivity_readiness.json", "connectivity_probe.json", "drills",
+    METADATA, METRICS, RECONCILIATION, NODE_STATUS, "heartbeat", "agent.json", "agent.heartbeat",
+    "supervisor.json", "alerts", "kill", "connectivity_readiness.json", "connectivity_probe.json", "drills",
 )  # fmt: skip
 
 MODE = Label("mode", (*MODES, "unknown"))
