@@ -86,6 +86,7 @@ def broken_disk(folder: Path, how: str) -> Iterator[BrokenDisk]:
 def holder(folder: Path, mode: str, alerts: Observer | None = None) -> Paper:
     """Return a run that buys once, keeps a stop, and does as `mode` says at its eighth bar."""
     paper = Paper(folder, "10m")
+    paper.spec.write_text(paper.spec.read_text().replace("on_fault: flatten", "on_fault: leave"))  # the kill is ours
     paper.trade("stuck.py:Stuck", f"mode: {mode}\n      seconds: 60", 300)
     if alerts is not None:
         paper.spec.write_text(paper.spec.read_text().replace("  on_stop", "  alerts: [pager]\n  on_stop"))
@@ -159,10 +160,15 @@ def test_a_kill_waits_for_no_disk(tmp_path: Path, how: str) -> None:
         assert arrived["kill_activated"] < given_s + ALERT_S
         assert arrived["not_latched"] < given_s + ALERT_S
         assert "kill_confirmed" in arrived
+        if how != "hanging":  # whoever reads what the run says is told that it is over, though its agent waits
+            _, words = process.communicate(timeout=SLOW_S)
+            assert process.returncode == 5, words
+            assert is_process_alive(agent["pid"], agent["start_time"]), "the agent left a latch unwritten"
 
         disk.mend()
         until(lambda: not is_process_alive(agent["pid"], agent["start_time"]), "the agent waits for a latch", SLOW_S)
-        _, words = process.communicate(timeout=SLOW_S)
+        if how == "hanging":
+            _, words = process.communicate(timeout=SLOW_S)
         status = subprocess.run([sys.executable, "-P", "-m", "tc", "kill", "status", "paper"], env=paper.environment,
                                 capture_output=True, text=True, check=False)  # fmt: skip
         assert "by Ada: drill" in status.stdout
