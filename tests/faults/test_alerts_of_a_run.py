@@ -145,6 +145,7 @@ def test_a_break_of_the_books_is_told_within_five_seconds_and_kills_where_the_sp
         relay.tell_the_truth()
         run.process.communicate(timeout=SLOW_S)
         assert run.paper.run.metadata()["status"] == "killed"
+        print("; ".join(f"{kind} {taken_s:.2f} s" for kind, taken_s in sorted(run.worst.items())))
 
 
 def test_a_run_that_is_given_up_is_told_within_five_seconds(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from support.paper_lab import Paper, start_s
 from support.venue_process import VenueProcess, until
 from tc.durable import is_process_alive
 from tc.runs.kill_order import AGENT
+from tc.runs.paper import SUPERVISOR
 from tc.store.run_directory import trace_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.whole_run, pytest.mark.timeout(900)]
@@ -129,6 +130,32 @@ def test_a_node_whose_interpreter_is_blocked_is_killed_flat(tmp_path: Path, mode
         os.kill(node, signal.SIGCONT)
     assert paper.run.metadata()["status"] == "killed"
     assert paper.run.document("reconciliation_result.json")["verdict"] == "matched"
+
+
+@needs("ext4", "freezing")
+def test_a_kill_that_nobody_is_left_to_do_ends_though_the_disk_hangs(tmp_path: Path) -> None:
+    """Supervisor, agent and node are dead: the command makes it flat by itself; what waits for the disk is apart."""
+    with (
+        broken_disk(tmp_path, "hanging") as disk,
+        VenueProcess(tmp_path / "venue", "--speed", "300", bars=5_000) as venue,
+    ):
+        paper = holder(disk.root, "nothing")
+        paper.environment |= {"PAPER_KEY": "alpha-key-canary", "PAPER_SECRET": "alpha-secret-canary"}
+        paper.use(f"http://127.0.0.1:{venue.port}")
+        process = paper.start()
+        until_protected(paper)
+        for name in (SUPERVISOR, AGENT):
+            os.kill(trace_of(paper.run, name)["pid"], signal.SIGKILL)
+        os.kill(paper.run.metadata()["pid"], signal.SIGKILL)
+        process.communicate(timeout=SLOW_S)
+        disk.fail()
+        killing = kill(paper, "--json")
+        out, words = killing.communicate(timeout=SLOW_S)
+        facts = json.loads(out)
+        assert (killing.returncode, facts["is_flat"], facts["is_latched"]) == (5, True, False), words
+        assert is_flat(venue.truth())
+        disk.mend()
+        until((paper.roots.kill_switch / "paper.state.json").exists, "it is not latched", SLOW_S)
 
 
 @needs("ext4", "freezing")

@@ -39,9 +39,14 @@ class LyingRelay:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            venue = socket.create_connection(("127.0.0.1", self._venue))
-            for one, other, alter in ((client, venue, bytes), (venue, client, self._altered)):
-                threading.Thread(target=_pass_on, args=(one, other, alter), daemon=True).start()
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", self._venue)) as venue:
+            asking = threading.Thread(target=_pass_on, args=(client, venue, bytes), daemon=True)
+            asking.start()
+            _pass_on(venue, client, self._altered)
+            asking.join()
 
     def _altered(self, part: bytes) -> bytes:
         return part if self._lie is None else part.replace(*self._lie)
