@@ -96,8 +96,8 @@ def test_a_node_that_floods_leaves_a_fifth_of_the_limit_and_is_killed_flat(tmp_p
     """200 orders a second: at most 240 of the 300 in ten seconds leave, the others are denied, and a kill ends flat."""
     paper = flooding(tmp_path, floods=True)
     process = paper.start()
-    paper.until_counted("IntentDenied", 1)
-    time.sleep(12)
+    paper.until_counted("OrderAccepted", 1)
+    time.sleep(15)
     requests = paper.control("GET", "/requests")
     done = killing(paper)
     statuses = statuses_until_the_end(paper, process)
