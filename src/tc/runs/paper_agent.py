@@ -63,6 +63,8 @@ class ArmedAgent:
 
     def hand_over(self, reason: str) -> None:
         """Let it do what `on_fault` says: the node's journal takes no more, and the node sends nothing any more."""
+        if self._order.journal_fault is not None:
+            return  # the node that was to settle the run says the same
         self._order = replace(self._order, journal_fault=reason)  # for the one that is started if this one dies
         if self._child is None or not self.is_running:
             return
