@@ -23,6 +23,7 @@ from support.paper_lab import Paper, start_s
 from support.venue_process import VenueProcess, until
 from tc.durable import is_process_alive
 from tc.runs.kill_order import AGENT
+from tc.runs.paper import SUPERVISOR
 from tc.store.run_directory import trace_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.whole_run, pytest.mark.timeout(900)]
@@ -86,6 +87,7 @@ def broken_disk(folder: Path, how: str) -> Iterator[BrokenDisk]:
 def holder(folder: Path, mode: str, alerts: Observer | None = None) -> Paper:
     """Return a run that buys once, keeps a stop, and does as `mode` says at its eighth bar."""
     paper = Paper(folder, "10m")
+    paper.spec.write_text(paper.spec.read_text().replace("on_fault: flatten", "on_fault: leave"))  # the kill is ours
     paper.trade("stuck.py:Stuck", f"mode: {mode}\n      seconds: 60", 300)
     if alerts is not None:
         paper.spec.write_text(paper.spec.read_text().replace("  on_stop", "  alerts: [pager]\n  on_stop"))
@@ -131,6 +133,32 @@ def test_a_node_whose_interpreter_is_blocked_is_killed_flat(tmp_path: Path, mode
 
 
 @needs("ext4", "freezing")
+def test_a_kill_that_nobody_is_left_to_do_ends_though_the_disk_hangs(tmp_path: Path) -> None:
+    """Supervisor, agent and node are dead: the command makes it flat by itself; what waits for the disk is apart."""
+    with (
+        broken_disk(tmp_path, "hanging") as disk,
+        VenueProcess(tmp_path / "venue", "--speed", "300", bars=5_000) as venue,
+    ):
+        paper = holder(disk.root, "nothing")
+        paper.environment |= {"PAPER_KEY": "alpha-key-canary", "PAPER_SECRET": "alpha-secret-canary"}
+        paper.use(f"http://127.0.0.1:{venue.port}")
+        process = paper.start()
+        until_protected(paper)
+        for name in (SUPERVISOR, AGENT):
+            os.kill(trace_of(paper.run, name)["pid"], signal.SIGKILL)
+        os.kill(paper.run.metadata()["pid"], signal.SIGKILL)
+        process.communicate(timeout=SLOW_S)
+        disk.fail()
+        killing = kill(paper, "--json")
+        out, words = killing.communicate(timeout=SLOW_S)
+        facts = json.loads(out)
+        assert (killing.returncode, facts["is_flat"], facts["is_latched"]) == (5, True, False), words
+        assert is_flat(venue.truth())
+        disk.mend()
+        until((paper.roots.kill_switch / "paper.state.json").exists, "it is not latched", SLOW_S)
+
+
+@needs("ext4", "freezing")
 @pytest.mark.parametrize("how", ["full", "hanging", "read-only"])
 def test_a_kill_waits_for_no_disk(tmp_path: Path, how: str) -> None:
     """Neither journal nor latch has a disk: flat, NOT LATCHED at a sink, exit 5; mended, it is latched and sealed."""
@@ -159,10 +187,15 @@ def test_a_kill_waits_for_no_disk(tmp_path: Path, how: str) -> None:
         assert arrived["kill_activated"] < given_s + ALERT_S
         assert arrived["not_latched"] < given_s + ALERT_S
         assert "kill_confirmed" in arrived
+        if how != "hanging":  # whoever reads what the run says is told that it is over, though its agent waits
+            _, words = process.communicate(timeout=SLOW_S)
+            assert process.returncode == 5, words
+            assert is_process_alive(agent["pid"], agent["start_time"]), "the agent left a latch unwritten"
 
         disk.mend()
         until(lambda: not is_process_alive(agent["pid"], agent["start_time"]), "the agent waits for a latch", SLOW_S)
-        _, words = process.communicate(timeout=SLOW_S)
+        if how == "hanging":
+            _, words = process.communicate(timeout=SLOW_S)
         status = subprocess.run([sys.executable, "-P", "-m", "tc", "kill", "status", "paper"], env=paper.environment,
                                 capture_output=True, text=True, check=False)  # fmt: skip
         assert "by Ada: drill" in status.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import tc as tc_package
 from support.paper_lab import Paper, ended
 from support.venue_process import VenueProcess, until
 from tc.durable import FileLock, is_process_alive
@@ -99,7 +101,11 @@ def test_without_its_node_a_run_is_killed_flat_at_the_venue(tmp_path: Path, how:
 
 
 def test_a_latched_account_takes_no_new_run_until_a_named_person_clears_it(tmp_path: Path) -> None:
-    """After a kill a new run on the account is refused, from another root too; a human's part is left and named."""
+    """After a kill a new run on the account is refused, and a human's part is left and named.
+
+    Refused from other roots and from another clone, after a restart of everything, and where the latch cannot be read;
+    cleared only with a name and a reason.
+    """
     with VenueProcess(tmp_path / "venue", "--speed", "300", bars=5_000) as venue:
         keys = {"PAPER_KEY": "alpha-key-canary", "PAPER_SECRET": "alpha-secret-canary"}
         first, second = Paper(tmp_path / "one", "10m"), Paper(tmp_path / "two", "3s", "second")
@@ -118,6 +124,19 @@ def test_a_latched_account_takes_no_new_run_until_a_named_person_clears_it(tmp_p
         code, words = second.refused()
         assert (code, "by Ada: drill" in words, "tc kill clear" in words) == (3, True, True), words
         assert "canary" not in words
+
+        clone = shutil.copytree(Path(tc_package.__file__).parent, tmp_path / "clone" / "tc")
+        second.environment["PYTHONPATH"] = str(clone.parent)
+        venue.kill()
+        venue.start()
+        code, words = second.refused()
+        assert (code, "by Ada: drill" in words) == (3, True), words
+        for less in (("--by", "Ada"), ("--reason", "drill"), ("--by", " ", "--reason", "drill")):
+            assert tc(first, "kill", "clear", "paper", *less).returncode == 2
+        (latch,) = (tmp_path / "state").rglob("account-*.state.json")
+        latch.write_text("{")
+        code, words = second.refused()
+        assert (code, "cannot be read" in words) == (3, True), words
         assert tc(first, "kill", "clear", "paper", *WHO).returncode == 0
         code, facts, words = ended(second.start())
         assert (code, facts["status"]) == (0, "completed"), words

@@ -65,6 +65,7 @@ def test_a_blocked_loop_is_noticed_within_a_second_with_its_stack(tmp_path: Path
     assert (code, facts["status"]) == (0, "completed"), words
     said = re.search(r"loop did nothing for ([0-9.]+) s in (.*); stacks: (.*)", words)
     assert said, words
+    print(f"blocked by {mode}: noticed after {said[1]} s")
     assert float(said[1]) < 1.0
     assert said[3] == str(kept)
     assert function in text
@@ -106,6 +107,7 @@ def test_a_mute_feed_is_noticed_within_its_timeout_and_stands_the_run_down(tmp_p
 
     (ts, reason), *others = stood_down(paper)
     assert not others
+    print(f"mute: stood down after {(ts - paused_ns) / 1e9:.2f} s, its timeout is 2 s")
     assert (ts - paused_ns) / 1e9 < 2.5
     assert reason.startswith("STALE_DATA: no market data of BTCUSDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL for 2 s")
     assert "no market data for 2.0" in words, words
@@ -150,6 +152,7 @@ def test_without_its_supervisor_a_node_stands_down_within_two_seconds_and_keeps_
 
     ts, reason = stood_down(paper)[0]
     assert reason == "the supervisor is gone"
+    print(f"without its supervisor: stood down after {(ts - killed_ns) / 1e9:.2f} s")
     assert (ts - killed_ns) / 1e9 < 2
     assert len(working) == 1
 

@@ -76,3 +76,28 @@ def test_what_is_forked_apart_ends_where_its_work_fails() -> None:
     assert its.recv(9) == b""
     its.close()
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+
+
+def test_a_child_apart_holds_nothing_of_ours_when_it_outlives_us() -> None:
+    """Whoever reads what we say is told that we are over, though the child lives on."""
+    code = (
+        "from tc.supervise.child import Child\n"
+        "nap = 'import time; time.sleep(60)'\n"
+        "print(Child(['-n', '1', '-r', '1', nap], 'timeit', is_apart=True).pid)\n"
+    )
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert time.monotonic() - began < 30
+    assert process_start_time(int(done.stdout)) is not None
+    os.kill(int(done.stdout), 9)
+
+
+def test_what_a_child_apart_says_before_it_fails_is_ours_to_say() -> None:
+    """Why it was never ready is on our standard error before we end."""
+    code = (
+        "from tc.supervise.child import Child\n"
+        "from tc.errors import ChildFailed\n"
+        "try:\n    Child(['nonsense'], is_apart=True).wait_for('ready', 30)\nexcept ChildFailed:\n    pass\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "nonsense" in done.stderr

@@ -121,6 +121,9 @@ def words(fact: dict[str, Any]) -> str:
             return health_words(fact)
         case "agent_stall" | "agent_healthy" | "agent_ended" | "agent_dead":
             return agent_words(fact)
+        case "takeover" if fact["stage"] == "canceled":
+            done = f"{len(fact['canceled'])} orders canceled by the kill agent, since the journal takes no more"
+            return f"{done}; left at the venue: {', '.join(fact['left']) or 'nothing'}"
         case "open":
             return f"the run stays open: {fact['reason']}"
         case _:

@@ -23,6 +23,7 @@ class WorkingOrder:
     client_order_id: str
     is_algo: bool
     is_own: bool
+    is_reducing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ supervisor nor a disk that writes, and does not end before the account is flat.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -20,6 +21,7 @@ from tc.durable import Entry, lock_holder, make_directory, process_start_time, w
 from tc.errors import ComponentFault, StorageError, TcError
 from tc.model.heartbeat import Slot
 from tc.runs.agent_beat import IS_ARMED, IS_KILLING, AgentBeat, KillingClock
+from tc.runs.agent_takeover import FLATTEN, Takeover
 from tc.runs.dead_man import DeadMan
 from tc.runs.kill_call import CallPost
 from tc.runs.kill_hands import Hands
@@ -68,6 +70,7 @@ class Agent:
         self._notes: list[KillNotes] = []
         self._beat: AgentBeat | None = None
         self._dead_man: DeadMan | None = None
+        self._takeover: Takeover | None = None
 
     def arm(self) -> None:
         """Show the venue the keys, and say where we are.
@@ -88,6 +91,8 @@ class Agent:
         write_artifact(self._run.scratch / AGENT, encode_document(trace))
         for _ in range(0 if self._order.is_again else UNREADABLE_MAX + len(self._latches)):
             self._call()  # closed before: the node is refused, and there is nothing to kill
+        if self._order.journal_fault is not None:
+            self._take_over(self._order.journal_fault)
         threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
         if self._order.triggers.get("total_drawdown") is not None:
             threading.Thread(target=self._watch_equity, name="equity", daemon=True).start()
@@ -122,6 +127,8 @@ class Agent:
             return False  # the disk does not take what a kill has to leave behind
         if self._run.is_sealed:
             return True
+        if self._takeover is not None and not self._takeover.is_done:
+            return False
         self._has_run |= (is_running := lock_holder(self._run.lock_path) is not None)
         if not self._is_orphan or is_running or not self._has_run:
             return False
@@ -142,6 +149,19 @@ class Agent:
         if fired is None or self._latch.state() is not None:
             return None
         return {"by": BY, "reason": fired}
+
+    def _take_over(self, reason: str) -> None:
+        """Do what `on_fault` says for a node that sends nothing any more, since its journal takes nothing."""
+        if self._order.on_fault == FLATTEN:
+            self._fired = self._fired or f"JOURNAL_FAULT: {reason}"
+        elif self._takeover is None:
+            self._takeover = Takeover(self._order, self._tail.own, self._tell_takeover, self._clock)
+
+    def _tell_takeover(self, stage: str, facts: dict[str, Any]) -> None:
+        self._say({"event": "takeover", "stage": stage, **facts})
+        if stage == "canceled" and facts["left"]:
+            what = f"the journal takes no more and the run ends; left at the venue: {', '.join(facts['left'])}"
+            self._alerts.raise_alert(AlertKind.position_left, what)
 
     def _take_entry(self, entry: Entry) -> None:
         if entry.ts < self._began_ns:
@@ -205,6 +225,8 @@ class Agent:
 
     def _kill(self, call: dict[str, Any]) -> None:
         assert self._beat is not None, "it was armed"
+        if self._takeover is not None:
+            self._takeover.end()
         self._beat.write(Slot.IS_WATCHED, IS_KILLING)
         try:
             self._carry_out(call, KillingClock(self._clock, self._beat))
@@ -281,8 +303,11 @@ class Agent:
         return closing
 
     def _watch(self) -> None:
-        while os.read(self._lifeline, 4096):
-            pass
+        received = b""
+        while part := os.read(self._lifeline, 4096):
+            *lines, received = (received + part).split(b"\n")
+            for line in lines:
+                self._take_over(str(json.loads(line)["journal_fault"]))
         self._is_orphan = True
         self._say({"event": "orphan"})
         if not self._run.is_sealed:

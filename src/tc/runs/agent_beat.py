@@ -22,14 +22,14 @@ IS_ARMED, IS_KILLING = 1, 2
 
 
 class AgentBeat:
-    """Writes one agent's beats; where the disk takes no file it goes on without, and is not watched."""
+    """Writes one agent's beats, which no disk holds up; where there is no place for them it is not watched."""
 
     def __init__(self, order: KillOrder, clock: Clock) -> None:
         self._order = order
         self._clock = clock
         self._file: BeatFile | None = None
         with suppress(StorageError):
-            self._file = BeatFile.create(order.run.scratch / AGENT_HEARTBEAT)
+            self._file = BeatFile.create_in_memory(order.run.scratch / AGENT_HEARTBEAT)
         self._turns = self._turned_ns = 0
 
     def begin(self) -> None:
@@ -43,6 +43,8 @@ class AgentBeat:
     def end(self) -> None:
         """Be watched no more."""
         self.write(Slot.IS_WATCHED, 0)
+        if self._file is not None:
+            self._file.forget()
 
     @property
     def turned_ns(self) -> int:

@@ -5,6 +5,8 @@ The latch comes first, but a kill never waits for a disk: where it cannot be wri
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 from tc.alert.alert import AlertKind
@@ -19,7 +21,7 @@ from tc.store.kill_latch import CLOSED, CONFIRMED, INCOMPLETE, TAKEN, KillLatch,
 from tc.store.roots import Roots
 from tc.store.run_directory import RunDirectory, trace_of
 from tc.store.run_store import RunStore
-from tc.supervise.process import end_process, signal_process
+from tc.supervise.process import end_process, fork_apart, signal_process
 
 TAKEN_S = 2.0
 """How long the agent may take to begin before it is ended, and its work done here."""
@@ -54,8 +56,10 @@ def kill_run(
     if agent:  # it does not work, and must not wake up beside us
         end_process(agent["pid"], agent["start_time"], 0)
     try:
-        problem = problem and unless_closed(latch, problem)
-        return _by_ourselves(run, by, reason, clock, problem, include_foreign=include_foreign)
+        if problem is None:
+            return _by_ourselves(run, by, reason, clock, None, include_foreign=include_foreign)
+        left = unless_closed(latch, problem)
+        return _apart(lambda: _by_ourselves(run, by, reason, clock, left, include_foreign=include_foreign))
     except InputError:
         confirmed = _since(latch, 0).get(CONFIRMED)
         if not run.is_sealed or confirmed is None:
@@ -119,6 +123,27 @@ def _by_call(run: RunDirectory, closing: LatchClosingApart, call: dict[str, Any]
         if said["stage"] == "incomplete":
             raise ComponentFault(f"{facts['reason']}; its agent keeps trying")
     return None
+
+
+def _apart(work: Callable[[], Killed]) -> Killed:
+    """Kill in a copy of this process, which waits for a disk that hangs; with its threads a command could not end."""
+
+    def tell(say: Callable[[bytes], None]) -> None:
+        try:
+            said: dict[str, Any] = {"found": work().as_json()}
+        except TcError as fault:
+            said = {"fault": str(fault), "is_input": isinstance(fault, InputError)}
+        say(json.dumps(said).encode() + b"\n")
+
+    _, its = fork_apart(tell)
+    with its, its.makefile("rb") as stream:
+        line = stream.readline()
+    if not line:
+        raise ComponentFault("KILL_INCOMPLETE: whoever did it ended over it; look at the venue, and give it again")
+    said = json.loads(line)
+    if "found" in said:
+        return Killed(**said["found"])
+    raise (InputError if said["is_input"] else ComponentFault)(said["fault"])
 
 
 def _by_ourselves(

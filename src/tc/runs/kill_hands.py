@@ -76,12 +76,12 @@ class Hands:
             ]
         )
         net = {row["symbol"]: Decimal(row["positionAmt"]) for row in rows if row["symbol"] in symbols}
-        found = [(row["symbol"], str(row["clientOrderId"]), False) for row in orders]
-        found += [(row["symbol"], str(row["clientAlgoId"]), True) for row in algos]
+        found = [(row, str(row["clientOrderId"]), False) for row in orders]
+        found += [(row, str(row["clientAlgoId"]), True) for row in algos]
         working = [
-            WorkingOrder(symbol, name, is_algo, name in mine or name.startswith(PREFIX))
-            for symbol, name, is_algo in found
-            if symbol in symbols
+            WorkingOrder(row["symbol"], name, is_algo, name in mine or name.startswith(PREFIX), bool(row["reduceOnly"]))
+            for row, name, is_algo in found
+            if row["symbol"] in symbols
         ]
         if any(order.is_own for order in working):
             return Books(net, {}, working)  # the cancels come first, and change what is held

@@ -30,7 +30,8 @@ class KillOrder:
     `maximum` has every symbol of the run, with the largest quantity of an order or None; `since_ms` is no later than
     the run's first order. With `is_again` an agent takes the place of one that died, perhaps in the middle of a kill.
     `alerts` are the spec's sinks, by name; `triggers` what kills without an operator; `dead_man_s` how long the venue's
-    countdown runs, None where there is none.
+    countdown runs, None where there is none. `on_fault` is what becomes of what the run holds when its journal takes
+    no more; `journal_fault` says why it does not, where that was known before the agent started.
     """
 
     run_id: str
@@ -47,6 +48,8 @@ class KillOrder:
     alerts: tuple[str, ...] = ()
     triggers: dict[str, str | bool | None] = field(default_factory=dict)
     dead_man_s: int | None = None
+    on_fault: str = "leave"
+    journal_fault: str | None = None
 
     @classmethod
     def of(
@@ -60,6 +63,7 @@ class KillOrder:
             alerts=() if spec.safety is None else spec.safety.alerts or (),
             triggers={} if spec.safety is None or spec.safety.kill_on is None else _triggers(spec.safety.kill_on),
             dead_man_s=None if spec.safety is None else spec.safety.dead_man_s,
+            on_fault=(None if spec.safety is None else spec.safety.on_fault) or "leave",
         )  # fmt: skip
 
     @property

@@ -273,6 +273,8 @@ class Supervisor:
     def _hear(self, line: dict[str, Any]) -> None:
         self._is_created |= line.get("event") == "created"
         self._is_over |= line.get("event") == "open"  # it ended and could not confirm how
+        if line.get("event") == "journal_fault" and self._agent is not None:
+            self._agent.hand_over(str(line["reason"]))
         self._watcher(line)
 
     def _order(self) -> NodeOrder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +14,7 @@ from tc.durable import BeatFile
 from tc.errors import ChildFailed, RefusedError, StorageError
 from tc.model.heartbeat import AGENT_HEARTBEAT, Slot, read_beats
 from tc.runs.agent_beat import IS_KILLING
+from tc.runs.agent_takeover import FLATTEN
 from tc.runs.kill_order import KillOrder
 from tc.supervise.child import Child
 from tc.supervise.watch_policy import SECOND, Dead, Healthy, Stalled, Watch, WatchPolicy
@@ -39,11 +41,12 @@ class ArmedAgent:
         self._clock = clock
         self._watch = Watch(ARMED)
         self._file: BeatFile | None = None
+        self._is_taking_over = False
         self.is_told = self.is_flat = False
 
     def begin(self) -> None:
         """Start it; it is armed a moment later."""
-        self._child = Child(["agent"])
+        self._child = Child(["agent"], is_apart=True)
         self._child.tell(self._order.to_line())
 
     def require_armed(self) -> None:
@@ -57,6 +60,19 @@ class ArmedAgent:
             self._watcher(self._child.wait_for("pid", ARM_S))
         except ChildFailed as fault:
             raise RefusedError(f"no run without its kill agent, and it could not be armed: {fault}") from None
+
+    def hand_over(self, reason: str) -> None:
+        """Let it do what `on_fault` says: the node's journal takes no more, and the node sends nothing any more."""
+        if self._order.journal_fault is not None:
+            return  # the node that was to settle the run says the same
+        self._order = replace(self._order, journal_fault=reason)  # for the one that is started if this one dies
+        if self._child is None or not self.is_running:
+            return
+        self._child.tell(json.dumps({"journal_fault": reason}).encode())
+        if self._order.on_fault == FLATTEN:
+            self.is_told = True
+        else:
+            self._is_taking_over = True
 
     def look(self) -> bool:
         """Pass on what it says, and start it again where it died; return whether there is one still."""
@@ -83,6 +99,8 @@ class ArmedAgent:
         while (line := child.next_line(0.0)) is not None:
             if line.get("event") == "kill":
                 self.is_told, self.is_flat = True, line["stage"] == "confirmed"
+            elif line.get("event") == "takeover":
+                self._is_taking_over = line["stage"] != "done"
             self._watcher(line)
 
     def _check(self, child: Child) -> None:
@@ -94,6 +112,9 @@ class ArmedAgent:
         if self._file is not None:
             beats = read_beats(self._file.read, child.pid)
             self._watch.policy = KILLING if self._file.read(Slot.IS_WATCHED) == IS_KILLING else ARMED
+            if beats is None:  # perhaps that of one before it: each has its own
+                self._file.close()
+                self._file = None
         for finding in self._watch.turn(self._clock.monotonic_ns(), beats):
             if isinstance(finding, Healthy):
                 self._watcher({"event": "agent_healthy", "part": finding.part.value})
@@ -116,22 +137,25 @@ class ArmedAgent:
     def end(self, *, is_sealed: bool, clock: Clock = SYSTEM_CLOCK) -> None:
         """Disarm it: the run is over.
 
-        One that has a run to kill ends by itself, once the account is flat and the disk has what it leaves behind; of
-        a sealed run it is waited for until it has said how a kill came out.
+        One that has a run to kill, or does what a node cannot do any more, ends by itself, once that is done and the
+        disk has what it leaves behind; of a sealed run it is waited for until it has said how a kill came out.
         """
         if self._child is None:
             return
         deadline_ns = clock.monotonic_ns() + int(ARM_S * 1e9)
-        while is_sealed and self.is_running and not self.is_flat and clock.monotonic_ns() < deadline_ns:
+        while self.is_running and self._is_awaited(is_sealed=is_sealed) and clock.monotonic_ns() < deadline_ns:
             self._read(self._child)
             clock.sleep(POLL_S)
         self._read(self._child)
-        if self.is_told and self.is_running:
+        if self.is_running and (self.is_told or (self._is_taking_over and not is_sealed)):
             self._child.leave()
         else:
             self._child.stop(STOP_S)
             self._child.close()
         self._child = None
+
+    def _is_awaited(self, *, is_sealed: bool) -> bool:
+        return not self.is_flat if is_sealed else self._is_taking_over and not self.is_told
 
 
 def _seconds(ns: int) -> float:

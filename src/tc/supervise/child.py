@@ -25,21 +25,25 @@ class Child:
     """A running `tc` command, or another module of ours, in a session of its own: Ctrl-C reaches it only through us.
 
     It may say things, one JSON object a line of its standard output. Its standard input stays open as long as we
-    live: that is how it notices when we are gone.
+    live: that is how it notices when we are gone. What it writes to its standard error goes to ours; with `is_apart`
+    through us, so that it holds nothing that somebody waits for when it outlives us.
     """
 
-    def __init__(self, arguments: Sequence[str], module: str = "tc") -> None:
+    def __init__(self, arguments: Sequence[str], module: str = "tc", *, is_apart: bool = False) -> None:
         self.name = " ".join(arguments[:2]) or module
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-P", "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if is_apart else None,
             start_new_session=True,
             env={**os.environ, HASH_SEED_VARIABLE: HASH_SEED},
         )
         self._said: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, name=f"lines of {self.name}", daemon=True)
         self._reader.start()
+        self._words = threading.Thread(target=self._pass_on, name=f"words of {self.name}", daemon=True)
+        self._words.start()
 
     @property
     def pid(self) -> int:
@@ -77,6 +81,7 @@ class Child:
             if line is not None and key in line:
                 return line
             if line is None and self.exit_code() is not None:
+                self._words.join(READ_S)
                 raise ChildFailed(f"{self.name} ended with {self.exit_code()} before it was ready; see above")
         raise ChildFailed(f"{self.name} was not ready within {timeout_s:g} s")
 
@@ -119,6 +124,14 @@ class Child:
         with contextlib.suppress(BrokenPipeError):  # it ended at once; its exit code and its own words say why
             self._process.stdin.write(line + b"\n")
             self._process.stdin.flush()
+
+    def _pass_on(self) -> None:
+        if self._process.stderr is None:
+            return
+        with self._process.stderr as words:
+            while part := words.read1():
+                with contextlib.suppress(OSError):  # nobody reads ours any more; it is not kept from going on
+                    os.write(sys.stderr.fileno(), part)
 
     def _read(self) -> None:
         assert self._process.stdout is not None
