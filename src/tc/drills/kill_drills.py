@@ -34,7 +34,9 @@ def _flat_within(seconds: float) -> Threshold:
     )
 
 
-def _crowded(x: Experiment) -> None:
+def await_crowd(x: Experiment) -> None:
+    """Return once a crowd of orders rests and a position is held."""
+
     def is_crowded() -> bool:
         truth = x.target.venue.truth()
         return len(truth.working()) >= RESTING and bool(truth.net())
@@ -78,7 +80,7 @@ def _judge_flat(x: Experiment, seen: Observer, given: float) -> None:
 
 def kill_working(x: Experiment) -> None:
     """Orders rest, some are on their way; the operator kills."""
-    _crowded(x)
+    await_crowd(x)
     with x.observed() as seen:
         for target in ("http", "user") if x.case["latency_ms"] else ():
             x.inject(VenueFault("latency", target=target, milliseconds=x.case["latency_ms"]))
@@ -93,7 +95,7 @@ FENCE_SEEN_S = 0.1
 
 def kill_hung(x: Experiment) -> None:
     """The node is stopped in the middle of trading; the kill ends it and works without it."""
-    _crowded(x)
+    await_crowd(x)
     hung = Stopped("node")
     with x.observed() as seen:
         x.inject(hung)
@@ -111,7 +113,7 @@ def kill_hung(x: Experiment) -> None:
 
 def kill_dead(x: Experiment) -> None:
     """Node and supervisor are dead: nobody is left but the agent, or the command itself."""
-    _crowded(x)
+    await_crowd(x)
     with x.observed() as seen:
         x.inject(Killed("supervisor", "node"))
         given = _kill(x)
@@ -121,7 +123,7 @@ def kill_dead(x: Experiment) -> None:
 
 def latch_across_restart(x: Experiment) -> None:
     """Killed, and everything dead before it was sealed: whoever resumes the run is refused, and nothing trades."""
-    _crowded(x)
+    await_crowd(x)
     target = x.target
     with x.observed() as seen:
         x.inject(Killed("supervisor", "node"))
