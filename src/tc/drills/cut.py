@@ -204,7 +204,7 @@ CUTS: Mapping[str, Mapping[str, Cut]] = {
         "agent": _without("tc.venue.client:VenueClient._set_clock"),
         "kill": _without("tc.venue.client:VenueClient._set_clock"),
     },
-    "apart from Prometheus": {"node": _asking_prometheus},
+    "independence": {"node": _asking_prometheus},
     "recovery": {"node": _no_comparison},
     "sync before send": {"node": _unrecorded},
     "kill past the disk": {"kill": _latch_or_nothing, "agent": _without("tc.runs.agent:Agent._kill")},

@@ -173,6 +173,6 @@ DRILLS = (
         thresholds=(Threshold("share", f"orders in {WINDOW_S:g} s after, as a share of those before", "", least=0.5),
                     Threshold("nodes", "nodes that were started", "nodes", most=1), ALERTED),
         rollback="none: both were the drill's own; the stand-down is ended", runbook="docs/runbooks/monitoring.md",
-        negative="apart from Prometheus", steps=monitoring_dies, hurts="", needs=("prometheus",), anchors=("C10",),
+        negative="independence", steps=monitoring_dies, hurts="", needs=("prometheus",), anchors=("C10",),
     ),
 )  # fmt: skip
