@@ -168,6 +168,11 @@ def _asking_prometheus() -> None:
     sink.recorded = recorded_there
 
 
+def _boundless() -> None:
+    """Orders that the venue takes however late they come: a minute, which is the most that it allows."""
+    _swap("tc.engine.live_config:RECEIVE_WINDOW_MS", 60_000)
+
+
 def _agreeing() -> None:
     """A reconciliation that finds that everything agrees."""
     _swap("tc.engine.live_look:compare", lambda *_arguments: [])
@@ -199,6 +204,7 @@ CUTS: Mapping[str, Mapping[str, Cut]] = {
     "order error trigger": {"agent": _without("tc.risk.kill_trigger:TriggerMachine.take_order")},
     "manifest check": {"verify": _answering([], "tc.runs.verify:check_manifest")},
     "reconciliation": {"node": _agreeing},
+    "receive window": {"node": _boundless},
     "retry after": {"node": _without("tc.risk.request_budget:RequestBudget.answered")},
     "venue's clock": {
         "agent": _without("tc.venue.client:VenueClient._set_clock"),

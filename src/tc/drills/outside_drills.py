@@ -26,11 +26,36 @@ ROUNDS, RETRY_S = 3, 3
 ON_ITS_WAY_S = 0.3
 """So long an order that left before the answer came may take to the venue."""
 WINDOW_S = 5.0
+LATE_MS, LATE_FOR_S = 3_000, 8.0
 HOST = "127.0.0.1"
 PROMETHEUS = "prometheus"
 """The file with the port that it listens on; the negative control's node reads it."""
 _CONFIG: dict[str, Any] = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}}
 BY = ("--by", "drill", "--reason", "a drill")
+
+
+def late(x: Experiment) -> None:
+    """Every request is late by more than the receive window: an order is executed in time or never, and books agree."""
+    target = x.target
+    await_trades(x)
+    fault = VenueFault("latency", target="http", milliseconds=LATE_MS)
+    with x.observed():
+        x.inject(fault)
+        x.pause(LATE_FOR_S)
+        came = _ages_ms(target)
+        x.landed("orders came late to the venue", max(came.values(), default=0) >= LATE_MS, f"{len(came)} orders")
+        settle(x, x.lift(fault))
+    there = {str(one["client_order_id"]) for one in target.venue.truth().orders}
+    ages = [age for name, age in _ages_ms(target).items() if name in there]
+    x.measure("oldest_s", max(ages, default=0) / 1e3)
+
+
+def _ages_ms(target: Target) -> dict[str, int]:
+    """Return how old each order was when it came to the venue, by its client id."""
+    sent = [one for one in target.venue.requests() if (one["method"], one["path"]) == ("POST", ORDER)]
+    return {
+        str(one["parameters"]["newClientOrderId"]): int(one["ts"]) - int(one["parameters"]["timestamp"]) for one in sent
+    }
 
 
 def asked_too_often(x: Experiment) -> None:
@@ -165,6 +190,15 @@ _LIMIT = Drill(
 
 DRILLS = (
     _LIMIT,
+    replace(
+        _LIMIT, name="order-path-latency", control="receive window: an order is executed soon, or never",
+        hypothesis="With every request 3 s late no order older than the receive window of 2.5 s is executed.",
+        steady_state="The venue answers at once, and the books agree.",
+        fault=f"Every request reaches the venue {LATE_MS / 1e3:g} s late, for {LATE_FOR_S:g} s.",
+        thresholds=(Threshold("oldest_s", "age of the oldest order that the venue took", "s", most=2.5),
+                    SETTLED, DIFFERENT, TWICE),
+        rollback="requests arrive at once", negative="receive window", steps=late, anchors=("C12",),
+    ),
     replace(
         _LIMIT, name="prometheus-down", control="trading and alerts need no monitoring",
         hypothesis="With Prometheus and the exporter killed the run trades as before, and an alert is out in 5 s.",
