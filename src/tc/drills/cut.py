@@ -207,6 +207,7 @@ CUTS: Mapping[str, Mapping[str, Cut]] = {
     "receive window": {"node": _boundless},
     "retry after": {"node": _without("tc.risk.request_budget:RequestBudget.answered")},
     "venue's clock": {
+        "node": lambda: _swap("tc.engine.live_http:LoopbackHttp._ask_time", _never),
         "agent": _without("tc.venue.client:VenueClient._set_clock"),
         "kill": _without("tc.venue.client:VenueClient._set_clock"),
     },

@@ -157,7 +157,7 @@ DRILLS = (
                     DIFFERENT, TWICE,
                     Threshold("nodes", "nodes that were started", "nodes", most=1),
                     Threshold("false_alarms", "alerts that something stalled, is stale or dead", "alerts", most=0),
-                    Threshold("flat_s", "from the command, by a wrong clock, until the venue is flat", "s", most=10.0)),
+                    Threshold("flat_s", "from the command, by a wrong clock, until the venue is flat", "s", most=6.0)),
         rollback="the clock is right again; the drill's own run is sealed as killed", runbook=RUNBOOK,
         negative="venue's clock", steps=clock_steps, window_s=30.0, needs=("clock",), anchors=("C1", "C12"),
         stage=replace(CROWD, safety=PATIENT.safety, hand=CLOCK),

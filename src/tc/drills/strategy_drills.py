@@ -251,7 +251,7 @@ DRILLS = (
     ),
     replace(
         _RAISE, name="repeated-execution", control="gate: a strategy that repeats itself is disabled there",
-        hypothesis=f"Of {REPEATED} like orders {REPEATS} reach the venue at most; then a latch is closed without a timer.",
+        hypothesis=f"Of {REPEATED} like orders {REPEATS} reach the venue at most; then a latch closes, without timer.",
         steady_state="The strategy sends nothing.",
         fault=f"It sends the same order on {REPEATED} bars; repeated_execution is {REPEATS}/min.",
         thresholds=(Threshold("sent", "orders that reached the venue", "orders", most=REPEATS, least=1),
