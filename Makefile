@@ -33,6 +33,7 @@ drills: setup ## Every drill with its negative control, against real processes (
 	@scripts/setup-tests
 	$(PY) -m tc drill all
 	$(PY) -m tc drill defects
+	TC_FULL=1 $(PYTEST) -s tests/faults/test_cut_controls.py
 
 soak: setup ## Half an hour of paper at 100x: memory, errors, proof (TC_SOAK_MINUTES)
 	$(PY) benchmarks/soak.py
