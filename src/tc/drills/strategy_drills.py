@@ -23,6 +23,8 @@ RATE = 20
 WINDOW_MS = 1_000
 BURST = 150
 REPEATS, REPEATED = 10, 30
+REPEATED_S = 10.0
+"""Five bars a second, one order a bar, and as much again."""
 LOSS = Decimal("0.001")
 LOSES_S = 60.0
 NEARLY = Decimal("0.8")
@@ -126,21 +128,16 @@ def repeats(x: Experiment) -> None:
     target = x.target
     told = ["rest 0.001 0.97"] * REPEATED
     with x.observed():
-        fault = Act(f"the strategy sends the same order {REPEATED} times", lambda _one: _tell(x, *told), _all_answered)
-        since = x.inject(fault, is_proven_later=True)
-        x.until(lambda: _all_answered(target))
-        x.prove(fault)
+        since = x.inject(
+            Act(f"the strategy sends the same order {REPEATED} times", lambda _one: _tell(x, *told), _many)
+        )  # fmt: skip
+        x.pause(REPEATED_S)
         await_entry(
             x, "latched_s", since, lambda one: str(one.payload()["latch"]).startswith("repeated_execution"),
             "LatchClosed",
         )  # fmt: skip
         x.measure("sent", float(len(target.venue.truth().orders)))
     x.notes["denied"] = _denials(target)
-
-
-def _all_answered(target: Target) -> str | None:
-    denied, arrived = target.count("IntentDenied"), len(target.venue.truth().orders)
-    return f"{arrived} at the venue, {denied} denied" if denied + arrived >= REPEATED else None
 
 
 def breaches(x: Experiment) -> None:
@@ -255,9 +252,9 @@ DRILLS = (
         steady_state="The strategy sends nothing.",
         fault=f"It sends the same order on {REPEATED} bars; repeated_execution is {REPEATS}/min.",
         thresholds=(Threshold("sent", "orders that reached the venue", "orders", most=REPEATS, least=1),
-                    Threshold("latched_s", "from the first order until the latch is closed", "s", most=REPEATED)),
+                    Threshold("latched_s", "from the first order until the latch is closed", "s", most=REPEATED_S)),
         rollback="none: the latch holds until a person releases it", runbook="docs/runbooks/limits.md",
-        negative="gate check", steps=repeats, window_s=REPEATED, anchors=("C6", "RTS 6 Art 15(3)"),
+        negative="gate check", steps=repeats, window_s=12.0, anchors=("C6", "RTS 6 Art 15(3)"),
         stage=replace(SCRIPTED, risk={"repeated_execution": f"{REPEATS}/min"}),
     ),
     replace(
