@@ -131,11 +131,11 @@ def repeats(x: Experiment) -> None:
         since = x.inject(
             Act(f"the strategy sends the same order {REPEATED} times", lambda _one: _tell(x, *told), _many)
         )  # fmt: skip
-        x.pause(REPEATED_S)
         await_entry(
             x, "latched_s", since, lambda one: str(one.payload()["latch"]).startswith("repeated_execution"),
             "LatchClosed",
         )  # fmt: skip
+        x.pause(REPEATED_S)
         x.measure("sent", float(len(target.venue.truth().orders)))
     x.notes["denied"] = _denials(target)
 
