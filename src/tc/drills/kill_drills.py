@@ -17,8 +17,8 @@ from tc.supervise.program import Program
 
 CROWD = Stage("tc.engine.strategies.drill_crowd:Crowd", {"trade_size": "0.002"})
 RESTING = 12
-INTENTS = 5
-"""So many orders of a run that must send none are enough to know."""
+INTENTS, TRADES_S = 5, 15.0
+"""So many orders of a run that must send none are enough to know; a node that started has so long to send them."""
 WHO = ("--by", "drill", "--reason", "a drill")
 RUNBOOK = "docs/runbooks/kill.md"
 HURTS = "its positions are closed, its orders canceled, it ends as killed, and its account stays latched"
@@ -130,13 +130,15 @@ def latch_across_restart(x: Experiment) -> None:
         given = _kill(x)
         x.require("the account was flat at the venue after the kill", seen.flat_since(given) is not None)
         x.mark("the run is resumed in spite of its latch", "fault")
+    starts = target.count("NodeStarted")
     since_ns, log = x.wall_ns(), target.run.scratch.parent / "resume.log"
 
     def intents() -> int:
         return sum(one.ts > since_ns for one in target.found("SubmitOrder"))
 
     resumed = Program(["runs", "resume", target.run.run_id], target.environment, log, target.module)
-    x.until(lambda: resumed.exit_code() is not None or intents() >= INTENTS)
+    x.until(lambda: resumed.exit_code() is not None or target.count("NodeStarted") > starts)
+    x.until(lambda: resumed.exit_code() is not None or intents() >= INTENTS, TRADES_S)
     code = resumed.exit_code()
     x.notes["resume"] = {"exit_code": code, "said": log.read_text()[-2_000:]}
     x.measure("resume_exit_code", None if code is None else float(code))
