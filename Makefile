@@ -39,9 +39,11 @@ faults: setup ## Every fault injection in full: syscall sweeps, power cuts, kill
 	TC_FULL=1 $(PYTEST) -n 2 --dist loadgroup --timeout 3600 tests/durable tests/faults tests/powercut tests/processes \
 	  tests/props tests/evidence tests/store tests/runs tests/venue tests/observe tests/alert tests/supervise tests/drills
 
-drills: setup ## Every drill with its negative control, against real processes (half an hour)
+drills: setup ## Every drill with its negative control, against real processes (an hour)
+	@scripts/setup-tests
 	$(PY) -m tc drill all
 	$(PY) -m tc drill defects
+	TC_FULL=1 $(PYTEST) -s tests/faults/test_cut_controls.py
 
 soak: setup ## Half an hour of paper at 100x: memory, errors, proof (TC_SOAK_MINUTES)
 	$(PY) benchmarks/soak.py

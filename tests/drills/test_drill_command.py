@@ -50,6 +50,10 @@ def test_drills_are_listed_and_shown_without_the_engine(tmp_path: Path) -> None:
     assert "must fail" in shown
     code, _, words = drill(tmp_path, "nonsense")
     assert (code, "no drill 'nonsense'" in words) == (2, True)
+    code, _, words = drill(tmp_path, "run", "kill-switch", "nonsense")
+    assert (code, "no drill 'nonsense'" in words) == (2, True)
+    code, _, words = drill(tmp_path, "run", "all", "--run-id", "paper")
+    assert (code, "by one at a time" in words) == (2, True)
 
 
 @pytest.mark.timeout(420)

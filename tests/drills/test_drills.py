@@ -152,7 +152,7 @@ def test_what_a_cut_cuts_is_there() -> None:
 
 def test_a_control_is_cut_out_nowhere_but_in_a_child_of_a_living_drill(tmp_path: Path) -> None:
     """Started by hand the mutant refuses, also in a folder of a drill that is over."""
-    command = [sys.executable, "-P", "-m", "tc.drills.mutant", "kill", "run", "spec.yaml"]
+    command = [sys.executable, "-P", "-m", "tc.drills.mutant", "kill", "-", "run", "spec.yaml"]
     plain = subprocess.run(command, capture_output=True, text=True, check=False)
     (tmp_path / "drill.json").write_text('{"pid": 1, "start_time": 1}')
     environment = os.environ | {"XDG_STATE_HOME": str(tmp_path / "state")}

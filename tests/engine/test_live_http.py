@@ -153,6 +153,27 @@ def test_nothing_is_asked_while_the_venue_says_wait() -> None:
     assert received == ["/first", "/second", "/third"]
 
 
+@pytest.mark.parametrize("off_s", [-5, 5])
+def test_what_was_refused_for_its_time_is_signed_by_the_venue_s_next(off_s: int) -> None:
+    """After -1021 the venue is asked for its time, and its time is what the next request names."""
+    asked = []
+
+    async def handler(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        if request.path == "/fapi/v1/time":
+            return web.json_response({"serverTime": time.time_ns() // 1_000_000 + off_s * 1_000})
+        return web.json_response({"code": -1021, "msg": "outside"}, status=400)
+
+    async def use(url: str, client: LoopbackHttp) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        assert abs(int(client.timestamp()) - now_ms) < 500
+        assert (await client.request("GET", f"{url}/fapi/v1/openOrders")).status == 400
+        assert asked == ["/fapi/v1/openOrders", "/fapi/v1/time"]
+        assert abs(int(client.timestamp()) - time.time_ns() // 1_000_000 - off_s * 1_000) < 500
+
+    asyncio.run(served(handler, use))
+
+
 def test_a_cancel_waits_for_room_and_is_never_refused() -> None:
     """With the whole share used up a question is refused, and a cancel leaves with the next window."""
     minute = 60_000

@@ -129,6 +129,9 @@ def test_http_faults_answer_for_the_exchange(venue: VenueProcess) -> None:
     venue.fault("http", status=429, code=-1003)
     assert venue.raw("GET", "/fapi/v1/time")[0] == 429
     assert venue.headers["Retry-After"] == "1"
+    venue.fault("http", status=429, code=-1003, retry_after_s=7)
+    assert venue.raw("GET", "/fapi/v1/time")[0] == 429
+    assert venue.headers["Retry-After"] == "7"
     venue.fault("http", cut=True)
     with pytest.raises((ConnectionError, http.client.HTTPException)):
         venue.raw("GET", "/fapi/v1/time")

@@ -84,7 +84,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
 
 @app.command()
 def run(
-    name: Annotated[str, typer.Argument(help="Name of a drill, or `all`.")],
+    names: Annotated[list[str], typer.Argument(help="Names of drills, or `all`.", metavar="NAME...")],
     run_id: Annotated[str | None, typer.Option("--run-id", help="A running run; default: one of its own.")] = None,
     i_know: Annotated[bool, typer.Option("--i-know", help="With --run-id: that run may be hurt as was said.")] = False,
     repeat: Annotated[int, typer.Option("--repeat", min=1, max=1000, help="How often; reports the flake rate.")] = 1,
@@ -95,13 +95,15 @@ def run(
     artifacts_root: ArtifactsRoot = None,
     runtime_root: RuntimeRoot = None,
 ) -> None:
-    """Do a drill, or all; exit 0 only where each passed and its negative control failed."""
+    """Do drills one after the other; exit 0 only where each passed and its negative control failed."""
     from tc.drills.catalog import DRILLS, find_drill
     from tc.drills.session import Wish, run_drill
 
-    if name == ALL and run_id is not None:
-        raise InputError("found all with --run-id; a running run is drilled by one drill at a time: name it")
-    chosen = list(DRILLS.values()) if name == ALL else [find_drill(name)]
+    chosen = list(DRILLS.values()) if names == [ALL] else [find_drill(name) for name in names]
+    if len(chosen) > 1 and run_id is not None:
+        raise InputError(
+            f"found {len(chosen)} drills with --run-id; a running run is drilled by one at a time: name it"
+        )
     wish = Wish(Roots.of(artifacts_root, runtime_root), run_id, i_know, repeat, negative)
     if run_id is not None:
         _warn([(one.name, one.hurts) for one in chosen], run_id)

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from tc.drills import kill_drills, process_drills, storage_drills, strategy_drills, venue_drills
+from tc.drills import (
+    kill_drills,
+    machine_drills,
+    outside_drills,
+    process_drills,
+    storage_drills,
+    strategy_drills,
+    venue_drills,
+)
 from tc.drills.drill import Drill
 from tc.errors import NotFound
 
 DRILLS: dict[str, Drill] = {
     one.name: one
-    for group in (kill_drills, venue_drills, strategy_drills, process_drills, storage_drills)
+    for group in (
+        kill_drills,
+        venue_drills,
+        outside_drills,
+        strategy_drills,
+        process_drills,
+        machine_drills,
+        storage_drills,
+    )
     for one in group.DRILLS
 }
 

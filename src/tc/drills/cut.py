@@ -5,15 +5,20 @@ Each cut replaces the control's own function by one that does nothing, or lies, 
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from tc.errors import StorageError
 
 Cut = Callable[[], None]
+_AGAIN_S = 0.1
 
 
 def _swap(where: str, new: Any) -> None:
@@ -145,6 +150,29 @@ def _counted_by_delivery() -> None:
     config.LiveExecEngineConfig = partial(config.LiveExecEngineConfig, allow_overfills=True)
 
 
+def _asking_prometheus() -> None:
+    """Orders that wait until Prometheus answers, as where a late change reads a limit there."""
+    sink: Any = import_module("tc.engine.live_sink").LiveSink
+    recorded = sink.recorded
+
+    async def recorded_there(self: Any, wanted: int) -> None:
+        place = Path(os.environ["XDG_STATE_HOME"]).with_name("prometheus")
+        while place.exists():
+            with suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", int(place.read_text()))
+                writer.close()
+                break
+            await asyncio.sleep(_AGAIN_S)
+        await recorded(self, wanted)
+
+    sink.recorded = recorded_there
+
+
+def _boundless() -> None:
+    """Orders that the venue takes however late they come: a minute, which is the most that it allows."""
+    _swap("tc.engine.live_config:RECEIVE_WINDOW_MS", 60_000)
+
+
 def _agreeing() -> None:
     """A reconciliation that finds that everything agrees."""
     _swap("tc.engine.live_look:compare", lambda *_arguments: [])
@@ -176,6 +204,14 @@ CUTS: Mapping[str, Mapping[str, Cut]] = {
     "order error trigger": {"agent": _without("tc.risk.kill_trigger:TriggerMachine.take_order")},
     "manifest check": {"verify": _answering([], "tc.runs.verify:check_manifest")},
     "reconciliation": {"node": _agreeing},
+    "receive window": {"node": _boundless},
+    "retry after": {"node": _without("tc.risk.request_budget:RequestBudget.answered")},
+    "venue's clock": {
+        "node": lambda: _swap("tc.engine.live_http:LoopbackHttp._ask_time", _never),
+        "agent": _without("tc.venue.client:VenueClient._set_clock"),
+        "kill": _without("tc.venue.client:VenueClient._set_clock"),
+    },
+    "independence": {"node": _asking_prometheus},
     "recovery": {"node": _no_comparison},
     "sync before send": {"node": _unrecorded},
     "kill past the disk": {"kill": _latch_or_nothing, "agent": _without("tc.runs.agent:Agent._kill")},

@@ -36,7 +36,7 @@ END_S = 90.0
 POLL_S = 0.05
 OWNER = "drill.json"
 MARK = "XDG_STATE_HOME"
-_MUTANT = "tc.drills.mutant"
+MUTANT, NONE = "tc.drills.mutant", "-"
 
 _SPEC: dict[str, Any] = {
     "schema": "tc.runspec/v1", "name": "drill", "mode": "paper", "seed": 7, "duration": DURATION,
@@ -78,7 +78,8 @@ class DemoRun:
             RUNTIME_ROOT_VARIABLE: str(self.roots.runtime),
             MARK: str(state),
         }
-        module = ("tc",) if cut is None else (_MUTANT, cut)
+        is_plain = cut is None and not stage.hand
+        module = ("tc",) if is_plain else (MUTANT, cut or NONE, stage.hand or NONE)
         self.log = keep / "run.log"
         self.spec_path = keep / "run_spec.yaml"
         self.script = scratch / "script"

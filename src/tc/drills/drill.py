@@ -28,6 +28,8 @@ class Stage:
     safety: Mapping[str, Any] = field(default_factory=dict)
     speed: int = 300
     entries: int = 60
+    hand: str = ""
+    """What its processes carry inside (`tc.drills.inside`), so that they can be broken."""
 
 
 @dataclass(frozen=True)

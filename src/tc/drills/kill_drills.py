@@ -17,8 +17,8 @@ from tc.supervise.program import Program
 
 CROWD = Stage("tc.engine.strategies.drill_crowd:Crowd", {"trade_size": "0.002"})
 RESTING = 12
-INTENTS = 5
-"""So many orders of a run that must send none are enough to know."""
+INTENTS, TRADES_S = 5, 15.0
+"""So many orders of a run that must send none are enough to know; a node that started has so long to send them."""
 WHO = ("--by", "drill", "--reason", "a drill")
 RUNBOOK = "docs/runbooks/kill.md"
 HURTS = "its positions are closed, its orders canceled, it ends as killed, and its account stays latched"
@@ -34,7 +34,9 @@ def _flat_within(seconds: float) -> Threshold:
     )
 
 
-def _crowded(x: Experiment) -> None:
+def await_crowd(x: Experiment) -> None:
+    """Return once a crowd of orders rests and a position is held."""
+
     def is_crowded() -> bool:
         truth = x.target.venue.truth()
         return len(truth.working()) >= RESTING and bool(truth.net())
@@ -78,7 +80,7 @@ def _judge_flat(x: Experiment, seen: Observer, given: float) -> None:
 
 def kill_working(x: Experiment) -> None:
     """Orders rest, some are on their way; the operator kills."""
-    _crowded(x)
+    await_crowd(x)
     with x.observed() as seen:
         for target in ("http", "user") if x.case["latency_ms"] else ():
             x.inject(VenueFault("latency", target=target, milliseconds=x.case["latency_ms"]))
@@ -93,7 +95,7 @@ FENCE_SEEN_S = 0.1
 
 def kill_hung(x: Experiment) -> None:
     """The node is stopped in the middle of trading; the kill ends it and works without it."""
-    _crowded(x)
+    await_crowd(x)
     hung = Stopped("node")
     with x.observed() as seen:
         x.inject(hung)
@@ -111,7 +113,7 @@ def kill_hung(x: Experiment) -> None:
 
 def kill_dead(x: Experiment) -> None:
     """Node and supervisor are dead: nobody is left but the agent, or the command itself."""
-    _crowded(x)
+    await_crowd(x)
     with x.observed() as seen:
         x.inject(Killed("supervisor", "node"))
         given = _kill(x)
@@ -121,20 +123,22 @@ def kill_dead(x: Experiment) -> None:
 
 def latch_across_restart(x: Experiment) -> None:
     """Killed, and everything dead before it was sealed: whoever resumes the run is refused, and nothing trades."""
-    _crowded(x)
+    await_crowd(x)
     target = x.target
     with x.observed() as seen:
         x.inject(Killed("supervisor", "node"))
         given = _kill(x)
         x.require("the account was flat at the venue after the kill", seen.flat_since(given) is not None)
         x.mark("the run is resumed in spite of its latch", "fault")
+    starts = target.count("NodeStarted")
     since_ns, log = x.wall_ns(), target.run.scratch.parent / "resume.log"
 
     def intents() -> int:
         return sum(one.ts > since_ns for one in target.found("SubmitOrder"))
 
     resumed = Program(["runs", "resume", target.run.run_id], target.environment, log, target.module)
-    x.until(lambda: resumed.exit_code() is not None or intents() >= INTENTS)
+    x.until(lambda: resumed.exit_code() is not None or target.count("NodeStarted") > starts)
+    x.until(lambda: resumed.exit_code() is not None or intents() >= INTENTS, TRADES_S)
     code = resumed.exit_code()
     x.notes["resume"] = {"exit_code": code, "said": log.read_text()[-2_000:]}
     x.measure("resume_exit_code", None if code is None else float(code))

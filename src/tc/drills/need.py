@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 
+from tc.drills.inside import can_fail_syncs, can_step_clock
+
 _NEEDS: Mapping[str, tuple[Callable[[], bool], str]] = {
-    "root": (lambda: os.geteuid() == 0, "root, to mount a small disk"),
+    "clock": (can_step_clock, "an x86_64 processor: the code that steps a clock inside a process is written for it"),
+    "sync": (can_fail_syncs, "an x86_64 or aarch64 processor: the numbers of its system calls are known"),
+    "prometheus": (lambda: shutil.which("prometheus") is not None, "prometheus, which `scripts/setup-tests` installs"),
 }
 
 

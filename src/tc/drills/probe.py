@@ -25,6 +25,11 @@ ALERTED = Threshold("alert_s", "from the journal's entry until the alert was sen
 NEW_RISK = Threshold("new_risk", "orders that add risk and came to the venue after the stand-down", "orders", most=0)
 
 
+def await_trades(x: Experiment) -> None:
+    """Return once the run has traded."""
+    x.await_ready("the run has traded at the venue", lambda: len(x.target.venue.truth().document["fills"]) >= 2)
+
+
 def settle(x: Experiment, since: float) -> None:
     """Hold the market still until the books agree, then let it go on; measure how long, and what differs at the end."""
     held = FeedHeld()

@@ -8,7 +8,19 @@ from dataclasses import replace
 from tc.drills.drill import Drill, Stage
 from tc.drills.experiment import Experiment
 from tc.drills.fault import Act, Killed, VenueFault
-from tc.drills.probe import ALERTED, DIFFERENT, NEW_RISK, SETTLED, TWICE, adding, await_alert, await_entry, settle
+from tc.drills.kill_drills import CROWD, await_crowd
+from tc.drills.probe import (
+    ALERTED,
+    DIFFERENT,
+    NEW_RISK,
+    SETTLED,
+    TWICE,
+    adding,
+    await_alert,
+    await_entry,
+    await_trades,
+    settle,
+)
 from tc.drills.target import Target
 from tc.drills.venue_drills import HURTS, PATIENT
 from tc.drills.verdict import Threshold
@@ -17,20 +29,19 @@ from tc.store.run_directory import JOURNAL
 
 DEAD = "docs/runbooks/node-dead.md"
 STORAGE = "docs/runbooks/storage.md"
-MOMENTS = ("SubmitOrder", "OrderSubmitted", "OrderAccepted", "OrderFilled", "PositionOpened", "OrderCanceled")
+MOMENTS = ("SubmitOrder", "OrderSubmitted", "OrderAccepted", "OrderFilled", "PositionChanged")
 """The node is killed when the journal gets the next entry of each of these, one after the other."""
 REJECTS = 24
-
-
-def _trades(x: Experiment) -> None:
-    x.await_ready("the run has traded at the venue", lambda: len(x.target.venue.truth().document["fills"]) >= 2)
+GOES_ON_S = 3.0
+AT_ONCE = 20
+"""The crowd's resting orders, its stop, two on their way: more are there only if a strategy lost sight of its own."""
 
 
 def restarts(x: Experiment) -> None:
     """SIGKILL of the node at event after event: each time it comes back with every order, fill and position."""
-    _trades(x)
+    await_crowd(x)
     slowest = 0.0
-    with x.observed():
+    with x.observed() as seen:
         for kind in MOMENTS:
             took = _kill_at(x, kind)
             if took is None:
@@ -38,7 +49,9 @@ def restarts(x: Experiment) -> None:
                 return
             slowest = max(slowest, took)
         x.measure("restored_s", slowest)
+        x.pause(GOES_ON_S)
         settle(x, x.now)
+    x.measure("working", float(max(one.working for one in seen.samples)))
     x.measure("stood_down", float(len(x.target.stood_down())))
 
 
@@ -60,7 +73,7 @@ def _has_looked(target: Target, starts: int) -> bool:
 
 def watchdog_dies(x: Experiment) -> None:
     """The supervisor is killed: the node takes no new risk, keeps what protects it, and somebody is woken."""
-    _trades(x)
+    await_trades(x)
     since_ns = x.wall_ns()
     with x.observed():
         since = x.inject(Killed("supervisor"))
@@ -73,7 +86,7 @@ def watchdog_dies(x: Experiment) -> None:
 
 def agent_dies(x: Experiment) -> None:
     """The kill agent is killed: another is armed, and it can kill."""
-    _trades(x)
+    await_trades(x)
     since_ns = x.wall_ns()
     fault = Killed("agent")
     with x.observed() as seen:
@@ -95,7 +108,7 @@ def agent_dies(x: Experiment) -> None:
 
 def rejects(x: Experiment) -> None:
     """The venue refuses one order after the other: the agent kills the run without an operator."""
-    _trades(x)
+    await_trades(x)
     fault = VenueFault("reject", count=REJECTS)
     with x.observed() as seen:
         since = x.inject(fault, is_proven_later=True)
@@ -110,7 +123,7 @@ def rejects(x: Experiment) -> None:
 
 def unseen(x: Experiment) -> None:
     """No request reaches the venue any more: the run stands down by itself, and wakes somebody."""
-    _trades(x)
+    await_trades(x)
     fault = VenueFault("refuse", target="http")
     with x.observed():
         since = x.inject(fault)
@@ -124,7 +137,7 @@ def unseen(x: Experiment) -> None:
 def tampered(x: Experiment) -> None:
     """One byte of a sealed run's journal is changed: verify says no, and names the place."""
     target = x.target
-    _trades(x)
+    await_trades(x)
     done = target.tc("runs", "stop", target.run.run_id)
     x.require("the run is sealed", target.run.is_sealed, done.stderr[-300:] or "yes")
     before = target.tc("verify", target.run.run_id, "--files-only")
@@ -155,7 +168,7 @@ def tampered(x: Experiment) -> None:
 
 def disk_refuses(x: Experiment) -> None:
     """No file of the node grows any more: nothing leaves that is not recorded, it ends, and somebody is woken."""
-    _trades(x)
+    await_trades(x)
     target = x.target
     node = target.process("node")
     assert node is not None, "it was there a moment ago"
@@ -187,19 +200,22 @@ def disk_refuses(x: Experiment) -> None:
 
 _RESTART = Drill(
     name="restart-recovery", control="recovery: orders, fills and positions are known again",
-    hypothesis="A node that is killed at any of six events is back within 45 s with everything that it had.",
-    steady_state="The run trades, and the books agree.",
+    hypothesis="A node killed at any of five events is back within 45 s, and its strategy goes on with all it had.",
+    steady_state="A crowd of orders rests behind a stop, a position is held, and the books agree.",
     fault=f"SIGKILL of the node right after each of {', '.join(MOMENTS)}.",
     thresholds=(Threshold("restored_s",
                           "slowest time from a kill until the next node agreed with the venue", "s", most=45.0),
                 SETTLED, DIFFERENT, TWICE,
+                Threshold("working", "most orders that worked at once: a strategy that lost its own sends them again",
+                          "orders", most=AT_ONCE),
                 Threshold("stood_down", "stand-downs because something did not agree", "", most=0)),
     rollback="none: the supervisor starts the node again", runbook="docs/recovery.md", negative="recovery",
-    steps=restarts, window_s=40.0, hurts="its node is killed six times", anchors=("C12",), stage=PATIENT,
+    steps=restarts, window_s=40.0, hurts="", anchors=("C12",),
+    stage=PATIENT,
 )  # fmt: skip
 
 DRILLS = (
-    _RESTART,
+    replace(_RESTART, stage=replace(CROWD, safety=PATIENT.safety)),
     replace(
         _RESTART, name="watchdog-killed", control="a node without its supervisor takes no new risk",
         hypothesis="With its supervisor dead the node stands down within 3 s and adds no risk.",

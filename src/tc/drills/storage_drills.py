@@ -10,7 +10,7 @@ from tc.drills.drill import Drill, Stage
 from tc.drills.experiment import Experiment
 from tc.drills.fault import Act
 from tc.drills.kill_drills import CROWD, HELD, RUNBOOK, WHO, WORKING
-from tc.drills.probe import DIFFERENT, NEW_RISK, SETTLED, TWICE, adding, settle
+from tc.drills.probe import DIFFERENT, NEW_RISK, SETTLED, TWICE, adding, await_trades, settle
 from tc.drills.target import Process, Target
 from tc.drills.venue_drills import PATIENT
 from tc.drills.verdict import Threshold
@@ -85,7 +85,7 @@ def _limit_of(process: Process) -> int | None:
 def lock_is_held(x: Experiment) -> None:
     """Somebody holds the ledger's lock and hangs: no order leaves; he dies, and trading goes on."""
     target = x.target
-    x.await_ready("the run has traded at the venue", lambda: len(target.venue.truth().document["fills"]) >= 2)
+    await_trades(x)
     path = LedgerDirectory.of(target.run.roots, target.run.run_id).lock
     holder: list[Program] = []
 

@@ -22,6 +22,9 @@ SCRIPTED = Stage(TOLD, {"script": "yes"}, safety={"stale_data_timeout_s": 90}, e
 RATE = 20
 WINDOW_MS = 1_000
 BURST = 150
+REPEATS, REPEATED = 10, 30
+REPEATED_S = 10.0
+"""Five bars a second, one order a bar, and as much again."""
 LOSS = Decimal("0.001")
 LOSES_S = 60.0
 NEARLY = Decimal("0.8")
@@ -118,6 +121,23 @@ def _denials(target: Target) -> dict[str, int]:
     return dict(
         Counter(str(one.payload().get("code", one.payload().get("reason"))) for one in target.found("IntentDenied"))
     )
+
+
+def repeats(x: Experiment) -> None:
+    """The same order over and over, one a bar: it is let through as often as the limit says, then never again."""
+    target = x.target
+    told = ["rest 0.001 0.97"] * REPEATED
+    with x.observed():
+        since = x.inject(
+            Act(f"the strategy sends the same order {REPEATED} times", lambda _one: _tell(x, *told), _many)
+        )  # fmt: skip
+        await_entry(
+            x, "latched_s", since, lambda one: str(one.payload()["latch"]).startswith("repeated_execution"),
+            "LatchClosed",
+        )  # fmt: skip
+        x.pause(REPEATED_S)
+        x.measure("sent", float(len(target.venue.truth().orders)))
+    x.notes["denied"] = _denials(target)
 
 
 def breaches(x: Experiment) -> None:
@@ -225,6 +245,17 @@ DRILLS = (
         rollback="none: a denied order is gone", runbook="docs/runbooks/alerts.md",
         negative="gate check", steps=runs_away,
         anchors=("C6", "RTS 6 Art 15(1)(d)"), stage=replace(SCRIPTED, risk={"message_rate": f"{RATE}/s"}),
+    ),
+    replace(
+        _RAISE, name="repeated-execution", control="gate: a strategy that repeats itself is disabled there",
+        hypothesis=f"Of {REPEATED} like orders {REPEATS} reach the venue at most; then a latch closes, without timer.",
+        steady_state="The strategy sends nothing.",
+        fault=f"It sends the same order on {REPEATED} bars; repeated_execution is {REPEATS}/min.",
+        thresholds=(Threshold("sent", "orders that reached the venue", "orders", most=REPEATS, least=1),
+                    Threshold("latched_s", "from the first order until the latch is closed", "s", most=REPEATED_S)),
+        rollback="none: the latch holds until a person releases it", runbook="docs/runbooks/limits.md",
+        negative="gate check", steps=repeats, window_s=12.0, anchors=("C6", "RTS 6 Art 15(3)"),
+        stage=replace(SCRIPTED, risk={"repeated_execution": f"{REPEATS}/min"}),
     ),
     replace(
         _RAISE, name="limit-breach", control="gate: every limit is asked before an order leaves",

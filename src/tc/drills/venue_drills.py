@@ -7,7 +7,18 @@ from dataclasses import replace
 from tc.drills.drill import Drill, Stage
 from tc.drills.experiment import Experiment
 from tc.drills.fault import Act, FeedHeld, Killed, VenueFault
-from tc.drills.probe import ALERTED, DIFFERENT, NEW_RISK, SETTLED, TWICE, adding, await_alert, await_entry, settle
+from tc.drills.probe import (
+    ALERTED,
+    DIFFERENT,
+    NEW_RISK,
+    SETTLED,
+    TWICE,
+    adding,
+    await_alert,
+    await_entry,
+    await_trades,
+    settle,
+)
 from tc.drills.target import Target
 from tc.drills.verdict import Threshold
 
@@ -22,17 +33,13 @@ REFUSED_S = 18.0
 MANUAL = "drill-human"
 
 
-def _trades(x: Experiment) -> None:
-    x.await_ready("the run has traded at the venue", lambda: len(x.target.venue.truth().document["fills"]) >= 2)
-
-
 def _holds(x: Experiment) -> None:
     x.await_ready("a position is held at the venue", lambda: bool(x.target.venue.truth().net()))
 
 
 def mute(x: Experiment) -> None:
     """No market data any more; afterwards it comes back, and the run must still take no new risk."""
-    _trades(x)
+    await_trades(x)
     target = x.target
     fault = FeedHeld() if x.case["how"] == "held" else VenueFault("stall", target="market")
     with x.observed():
@@ -52,7 +59,7 @@ def mute(x: Experiment) -> None:
 
 def market_cut(x: Experiment) -> None:
     """The market's socket is cut and refused for seconds: bars come again soon after, and trading goes on."""
-    _trades(x)
+    await_trades(x)
     target = x.target
     with x.observed():
         refused = VenueFault("refuse", target="market")
@@ -67,7 +74,7 @@ def market_cut(x: Experiment) -> None:
 
 def user_cut(x: Experiment) -> None:
     """The user stream is cut and refused while an order fills: what was not heard is asked for."""
-    _trades(x)
+    await_trades(x)
     target = x.target
     with x.observed():
         refused = VenueFault("refuse", target="user")
@@ -84,7 +91,7 @@ def user_cut(x: Experiment) -> None:
 
 def acknowledgement(x: Experiment) -> None:
     """Orders are executed and their answers lost: each is found by its id, none is sent twice."""
-    _trades(x)
+    await_trades(x)
     with x.observed():
         fault = VenueFault("lost_ack", how=x.case["how"], count=3)
         x.inject(fault, is_proven_later=True)
@@ -96,7 +103,7 @@ def acknowledgement(x: Experiment) -> None:
 
 def odd_fills(x: Experiment) -> None:
     """Fills come twice and in the wrong order, then the stream is cut while a position is open."""
-    _trades(x)
+    await_trades(x)
     with x.observed():
         doubled = VenueFault("duplicate", event="ORDER_TRADE_UPDATE", execution="TRADE", count=3)
         turned = VenueFault("reorder", count=2)
@@ -125,7 +132,7 @@ def _hold_open(x: Experiment) -> None:
 
 def gone(x: Experiment) -> None:
     """The venue's process is killed: it comes back on its ports, and nothing is lost or sent twice."""
-    _trades(x)
+    await_trades(x)
     fault = Killed("venue")
     with x.observed():
         since = x.inject(fault)

@@ -2,7 +2,8 @@
 
 The code that trades is the adapter's own. Corrected is: reports that name a symbol twice after a reconnect (fills were
 doubled), a duplicate id or an aborted resend that reached the strategy as a reject, cancel-all that canceled others'
-orders, a position model that opened one position an order, and cancels that overtake their own submit. What would use
+orders, a position model that opened one position an order, cancels that overtake their own submit, and requests signed
+by a clock that is not the venue's. What would use
 more of the venue's limits than a node may is denied before it is submitted; a cancel waits for room.
 """
 
@@ -90,6 +91,7 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
         super().__init__(**words)
         self.hooks = hooks
         self._http = http
+        self._futures_http_account._timestamp = http.timestamp
         hooks.client = self
         self._ws_client.__class__ = PersistentUserStream
         self._doubt = Doubt(self, hooks.clock, RECEIVE_WINDOW_MS)
@@ -341,6 +343,8 @@ def client_factories(
                 client=client, clock=clock, account_type=ACCOUNT_TYPE, config=config.instrument_provider,
                 venue=Venue("BINANCE"),
             )  # fmt: skip
+            for api in (shared["provider"]._http_account, shared["provider"]._http_wallet):
+                api._timestamp = http.timestamp
         return shared["client"], shared["provider"]
 
     class PaperDataFactory(LiveDataClientFactory):

@@ -10,6 +10,7 @@ import json
 import socket
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,7 +32,8 @@ _ORDER_PATHS = ("/fapi/v1/order", "/fapi/v1/algoOrder", "/fapi/v1/batchOrders")
 _NOT_EXECUTED = frozenset({-1008})  # the venue says itself that it did nothing
 PATIENCE_S = 1.0
 """How long a signed request may wait for room: well within its receive window."""
-_LISTEN_KEY = "/fapi/v1/listenKey"
+_LISTEN_KEY, _TIME = "/fapi/v1/listenKey", "/fapi/v1/time"
+_BAD_TIMESTAMP = -1021
 _TOO_OLD = "not sent again: the order is older than its receive window"
 _KEPT_CODE = -2010
 CLEARANCE: ContextVar[Callable[[], Awaitable[str | None]] | None] = ContextVar("clearance", default=None)
@@ -57,6 +59,8 @@ class LoopbackHttp:
     then neither sends it again nor calls it rejected, and the engine asks the venue for it. Other failures raise it
     too. No message names a key or a signature.
 
+    Where the venue refuses a request for its time, it is asked for its own, by which what follows is signed.
+
     `budget` counts: what would take more of the venue's limits than a node may use waits, as long as its signature
     lasts; a question is then refused here, a change of an order denied.
     """
@@ -69,6 +73,7 @@ class LoopbackHttp:
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
         self._first_sent_ns: OrderedDict[str, int] = OrderedDict()
+        self._ahead_ms = 0  # the venue's clock, of ours
 
     async def request(
         self, method: Any, url: str, headers: dict[str, str] | None = None, body: bytes | None = None,
@@ -118,7 +123,19 @@ class LoopbackHttp:
             answer = Answer(response.status, b"".join(body_parts), dict(response.headers))
             code = _code_of(answer.body) if answer.status >= _FIRST_ERROR else None
             self._budget.answered(answer.status, code, answer.headers, sent_ms, self._now_ms())
-            return answer
+        if code == _BAD_TIMESTAMP:
+            await self._ask_time(self._session, url)
+        return answer
+
+    async def _ask_time(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._budget.count(Cost(), self._now_ms())
+        with suppress(aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError):  # asked next time
+            async with session.get(URL(url).origin().with_path(_TIME), allow_redirects=False) as response:
+                self._ahead_ms = int(json.loads(await response.read())["serverTime"]) - self._now_ms()
+
+    def timestamp(self) -> str:
+        """Return the time that a request is signed by, in milliseconds: the venue's, as far as it had to say so."""
+        return str(self._now_ms() + self._ahead_ms)
 
     def _now_ms(self) -> int:
         return self._clock.now_ns() // 1_000_000

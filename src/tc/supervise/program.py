@@ -20,14 +20,15 @@ WORDS = ("-P", "-m")
 
 
 class Program:
-    """A running `python -m MODULE …`."""
+    """A running `python -m MODULE …`, or another program where that is given and MODULE is nothing."""
 
     def __init__(
-        self, arguments: Sequence[str], environment: Mapping[str, str], log: Path, module: Sequence[str] = ("tc",)
-    ) -> None:
+        self, arguments: Sequence[str], environment: Mapping[str, str], log: Path, module: Sequence[str] = ("tc",),
+        program: Sequence[str] = (sys.executable, *WORDS),
+    ) -> None:  # fmt: skip
         with append_stream(log) as stream:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, *WORDS, *module, *arguments],
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, or a drill's Prometheus
+                [*program, *module, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,

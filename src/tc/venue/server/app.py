@@ -188,7 +188,7 @@ async def _fail(request: web.Request, fault: HttpFault) -> web.StreamResponse | 
         return _abort(request)
     if not fault.status:
         return None
-    headers = {"Retry-After": "1"} if fault.status in (418, 429) else {}
+    headers = {"Retry-After": str(fault.retry_after_s)} if fault.status in (418, 429) else {}
     if fault.html:
         text = _HTML.format(fault.status)
         return web.Response(text=text, status=fault.status, content_type="text/html", headers=headers)

@@ -81,6 +81,7 @@ async def _http(site: Site, wishes: Wishes) -> dict[str, Any]:
         code=wishes.code("code", -1001),
         message=wishes.text("message", "injected"),
         html=wishes.flag("html", default=False),
+        retry_after_s=wishes.count("retry_after_s", 1),
         hang_s=wishes.seconds("hang_s", 0),
         cut=wishes.flag("cut", default=False),
     )

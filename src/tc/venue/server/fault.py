@@ -38,7 +38,8 @@ class MessageFault:
 class HttpFault:
     """What the next `left` matching requests get: a status with a code or HTML, a hang, or a cut.
 
-    With `after` the request is executed first and only its acknowledgement is lost.
+    429 and 418 say to come again in `retry_after_s`. With `after` the request is executed first and only its
+    acknowledgement is lost.
     """
 
     left: int
@@ -48,6 +49,7 @@ class HttpFault:
     code: int = -1001
     message: str = "injected"
     html: bool = False
+    retry_after_s: int = 1
     hang_s: float = 0.0
     cut: bool = False
     after: bool = False
