@@ -131,8 +131,9 @@ class Child:
             return
         with self._process.stderr as words:
             while part := os.read(words.fileno(), _PART_BYTES):
-                with contextlib.suppress(OSError):  # nobody reads ours any more; it is not kept from going on
-                    os.write(sys.stderr.fileno(), part)
+                with contextlib.suppress(OSError, ValueError):  # nobody reads ours any more; it goes on nevertheless
+                    sys.stderr.write(part.decode(errors="replace"))
+                    sys.stderr.flush()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
