@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -16,6 +17,8 @@ from support.run_lab import Lab
 from support.sealed_run import make_sealed_run
 from tc.cli.app import build_app
 from tc.store.run_directory import RUN_SPEC
+
+SHOW_SEALED = ("journal", "show", "sealed", "--artifacts-root")
 
 
 def commands() -> list[str]:
@@ -107,17 +110,7 @@ def test_one_damaged_run_hides_no_other(tmp_path) -> None:
 def test_a_reader_that_goes_away_is_no_error(tmp_path) -> None:
     """`tc journal show … | head` ends quietly."""
     make_sealed_run(tmp_path, entries=20_000)
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "tc",
-        "journal",
-        "show",
-        "sealed",
-        "--artifacts-root",
-        str(tmp_path / "artifacts"),
-    ]
+    command = [sys.executable, "-P", "-m", "tc", *SHOW_SEALED, str(tmp_path / "artifacts")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as shown:
         assert shown.stdout is not None
         assert shown.stderr is not None
@@ -125,6 +118,23 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path) -> None:
         shown.stdout.close()
         assert shown.stderr.read() == b""
         assert shown.wait() == 0
+
+
+def test_ctrl_c_inside_a_command_is_said(tmp_path) -> None:
+    """An interrupted command ends with 130 and says so, wherever it was."""
+    make_sealed_run(tmp_path, entries=20_000)
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from tc.cli.main import main\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-P", "-c", code, *SHOW_SEALED, str(tmp_path / "artifacts")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as shown:
+        assert shown.stdout is not None
+        shown.stdout.readline()  # and no more: it waits for its reader
+        shown.send_signal(signal.SIGINT)
+        _, words = shown.communicate(timeout=60)
+        assert (shown.returncode, words) == (130, "tc: interrupted\n")
 
 
 def test_a_disk_that_takes_no_words_changes_no_exit_code() -> None:

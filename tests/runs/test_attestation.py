@@ -198,6 +198,22 @@ def test_keys_are_read_only_where_nobody_else_may_and_never_shown(signed, tmp_pa
         assert b"PRIVATE KEY" not in data
 
 
+def test_a_folder_in_the_place_of_a_file_is_bad_input(signed, tmp_path) -> None:
+    """Key, statement, public key and output are files: a folder is named before anything is done, with exit 2."""
+    lab, keys, statement = signed
+    seal = ["seal", "proof", "--key", str(keys.private), "--output"]
+    refused = [
+        ("expected a file of mode 0600", lab.tc("seal", "proof", "--key", str(tmp_path))),
+        (f"--output {tmp_path} is a folder", lab.tc(*seal, str(tmp_path))),
+        ("folder that is not there", lab.tc(*seal, str(tmp_path / "no" / "such.json"))),
+        (f"--attestation {tmp_path} is a folder", check(lab, tmp_path, keys)),
+        (f"--public-key {tmp_path} is a folder", check(lab, statement, _Public(tmp_path))),
+    ]
+    for words, done in refused:
+        assert (done.returncode, words in done.stderr) == (2, True), done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 class _Public:
     """A file given as if it held a public key."""
 

@@ -9,6 +9,7 @@ from tc.errors import TcError
 
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
+INTERRUPTED = "tc: interrupted\n"
 
 
 def main() -> None:
@@ -23,8 +24,12 @@ def main() -> None:
         say(f"tc: {error}\n")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        say("tc: interrupted\n")
+        say(INTERRUPTED)
         sys.exit(EXIT_INTERRUPTED)
+    except SystemExit as ended:
+        if ended.__context__ is not None and isinstance(ended.__context__.__cause__, KeyboardInterrupt):
+            say(INTERRUPTED)  # typer makes an interrupt inside a command an exit with the same code, without a word
+        raise
     except BrokenPipeError:
         sys.exit(0)  # the reader of our output has gone: nothing is wrong
     except Exception as error:  # noqa: BLE001 - the edge of the process: a bug is shown whole

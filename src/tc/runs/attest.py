@@ -56,9 +56,12 @@ def attest_run(run: RunDirectory, key_path: Path, passphrase_variable: str | Non
     Signing the same run with the same key again writes the same bytes.
 
     Raises:
-        InputError: the run is not sealed, or the file holds no private Ed25519 key.
+        InputError: the run is not sealed, the file holds no private Ed25519 key, or `output` cannot be a file.
         RefusedError: others may read the key.
     """
+    if output is not None and (output.is_dir() or not output.parent.is_dir()):
+        found = "is a folder" if output.is_dir() else "lies in a folder that is not there"
+        raise InputError(f"--output {output} {found}, expected the path of a file to write; correct it")
     key = read_private_key(key_path, passphrase_variable)
     name = key_id(key.public_key())
     if not run.is_sealed:
@@ -85,6 +88,9 @@ def read_attestation(path: Path | None, public_key: Path | None) -> Attestation 
             "--attestation and --public-key go together: a signature proves something only with a key that you trust; "
             "`openssl pkey -in key.pem -pubout` prints the public one"
         )
+    for option, given in (("--attestation", path), ("--public-key", public_key)):
+        if given.is_dir():
+            raise InputError(f"{option} {given} is a folder, expected a file; correct it")
     try:
         key = load_pem_public_key(read_artifact(public_key))
     except (ValueError, UnsupportedAlgorithm):

@@ -96,7 +96,9 @@ def _verify_inputs(run: RunDirectory, spec_path: Path | None, base: Path | None,
         decisions, difference = replay_run(run, folder)
         return Verification(run_id, is_repeated=True, decisions=decisions, difference=difference)
     if metadata["result_digest"] is None:
-        raise InputError(f"run {run_id} ended before it had a result; only its files and inputs can be verified")
+        raise InputError(
+            f"run {run_id} ended before it had a result; only its files and inputs can be verified: --files-only"
+        )
     return _repeat(run, metadata, folder)
 
 

@@ -45,13 +45,15 @@ def read_secret_file(path: Path) -> str:
 
     Raises:
         RefusedError: others may read it too.
-        InputError: it is missing or empty.
+        InputError: it is missing, empty or no file.
     """
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         raise NotFound(f"{path} was not found; write the secret there with mode 0600") from None
-    if not stat.S_ISREG(mode) or mode & 0o077:
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path} is a folder or a device, expected a file of mode 0600 with the secret")
+    if mode & 0o077:
         raise RefusedError(f"{path} has mode {stat.S_IMODE(mode):04o}, expected a file of mode 0600: chmod 600 it")
     text = read_artifact(path).decode().strip()
     if not text:
