@@ -55,10 +55,10 @@ def _kill(x: Experiment) -> float:
         }  # fmt: skip
 
     given = x.inject(Act("tc kill activate", give, lambda one: one.latched()))
-    return _latched_at(x) or given
+    return latched_at(x) or given
 
 
-def _latched_at(x: Experiment) -> float | None:
+def latched_at(x: Experiment) -> float | None:
     """Return when the latch was closed, None where it is open: how long a command takes to start is not the kill's."""
     state = KillLatch.of_run(x.target.run.roots, x.target.run.run_id).state()
     return None if state is None else x.now - (x.wall_ns() - parse_utc_ns(state.since)) / 1e9
@@ -103,7 +103,7 @@ def kill_hung(x: Experiment) -> None:
         assert node is not None, "it was brought in"
         killing = Thread(target=_kill, args=(x,))
         killing.start()
-        given = x.until(lambda: _latched_at(x), 60.0)
+        given = x.until(lambda: latched_at(x), 60.0)
         gone = None if given is None else x.seconds_until(lambda: not node.is_alive, given)
         killing.join()
         _judge_flat(x, seen, given or x.now)

@@ -10,7 +10,7 @@ from tc.drills.drill import Drill
 from tc.drills.experiment import Experiment
 from tc.drills.fault import Act
 from tc.drills.inside import CLOCK, SYNC
-from tc.drills.kill_drills import CROWD, RUNBOOK, WHO
+from tc.drills.kill_drills import CROWD, RUNBOOK, WHO, latched_at
 from tc.drills.probe import ALERTED, DIFFERENT, SETTLED, TWICE, adding, await_alert, await_trades, settle
 from tc.drills.target import Process, Target
 from tc.drills.venue_drills import PATIENT
@@ -22,7 +22,7 @@ STEPPED_S = 3.0
 """How long each step lasts: some bars, and looks of node and agent."""
 OUTSIDE = -1021
 FALSE_ALARMS = ("node_stalled", "stale_data", "node_dead", "agent_dead", "supervisor_dead")
-LEFT_S = 0.5
+LEFT_S = 1.0
 """What was synced in the moment before may still be on its way to the venue."""
 
 
@@ -41,10 +41,11 @@ def clock_steps(x: Experiment) -> None:
         x.measure("false_alarms", float(sum(one["kind"] in FALSE_ALARMS for one in target.alerts())))
         x.await_ready("a position is held again", lambda: bool(target.venue.truth().net()))
         x.inject(_stepped(STEP_S))
-        given = x.mark("tc kill activate", "fault")
+        x.mark("tc kill activate", "fault")
         done = target.tc("kill", "activate", target.run.run_id, *WHO, timeout_s=x.drill.window_s)
         x.notes["kill"] = {"exit_code": done.exit_code, "said": (done.stdout + done.stderr)[-2_000:]}
-        x.measure("flat_s", seen.flat_since(given))
+        latched = latched_at(x)
+        x.measure("flat_s", None if latched is None else seen.flat_since(latched - STEP_S))
 
 
 def _stepped(seconds: int) -> Act:
@@ -157,7 +158,7 @@ DRILLS = (
                     DIFFERENT, TWICE,
                     Threshold("nodes", "nodes that were started", "nodes", most=1),
                     Threshold("false_alarms", "alerts that something stalled, is stale or dead", "alerts", most=0),
-                    Threshold("flat_s", "from the command, by a wrong clock, until the venue is flat", "s", most=6.0)),
+                    Threshold("flat_s", "from the latch, by a wrong clock, until the venue is flat", "s", most=5.0)),
         rollback="the clock is right again; the drill's own run is sealed as killed", runbook=RUNBOOK,
         negative="venue's clock", steps=clock_steps, window_s=30.0, needs=("clock",), anchors=("C1", "C12"),
         stage=replace(CROWD, safety=PATIENT.safety, hand=CLOCK),

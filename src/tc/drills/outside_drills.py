@@ -23,9 +23,9 @@ from tc.supervise.program import Program
 
 ORDER = "/fapi/v1/order"
 ROUNDS, RETRY_S = 3, 3
-ON_ITS_WAY_S = 0.3
-"""So long an order that left before the answer came may take to the venue."""
-WINDOW_S = 5.0
+ON_ITS_WAY_S, NEARLY_S = 1.0, 0.3
+"""So long an order that left before the answer came may take to the venue; so exactly its time is known here."""
+WINDOW_S = 10.0
 LATE_MS, LATE_FOR_S = 3_000, 8.0
 HOST = "127.0.0.1"
 PROMETHEUS = "prometheus"
@@ -79,7 +79,7 @@ def asked_too_often(x: Experiment) -> None:
                 x.measure("again_s", None)
                 return
             slowest = max(slowest, x.now - over)
-            early, late = said + int(ON_ITS_WAY_S * 1e9), said + int((RETRY_S - ON_ITS_WAY_S) * 1e9)
+            early, late = said + int(ON_ITS_WAY_S * 1e9), said + int((RETRY_S - NEARLY_S) * 1e9)
             too_soon += sum(early < at < late for at in _orders(target, early))
         x.measure("too_soon", float(too_soon))
         x.measure("again_s", slowest)

@@ -31,12 +31,14 @@ NEARLY = Decimal("0.8")
 """Of the limit: the venue is looked at fifty times a second, the gate judges every mark."""
 ORDER = "/fapi/v1/order"
 CASES = {
-    "order_quantity": "market BUY 0.600",
-    "order_value": "market BUY 0.450",
-    "price_collar": "rest 0.010 0.50",
-    "position_value": "flood 3 0.300",
+    "order_quantity": ("market BUY 0.600", 0),
+    "order_value": ("market BUY 0.450", 0),
+    "price_collar": ("rest 0.010 0.50", 0),
+    "duplicate_order": ("flood 2 0.300", 1),
+    "self_match": ("offer 0.020 0.96", 0),
+    "position_value": ("rest 0.310 0.97", 0),
 }
-"""By limit, what the strategy is told to send; each is let through by the limits before it."""
+"""By limit, what the strategy is told to send, let through by the limits before it, and how many of it are within."""
 
 
 def _tell(x: Experiment, *lines: str) -> None:
@@ -143,35 +145,31 @@ def repeats(x: Experiment) -> None:
 def breaches(x: Experiment) -> None:
     """One order over each limit: none reaches the venue, and each denial names its limit."""
     _hold(x)
-    before = {one["client_order_id"]: one for one in x.target.venue.truth().orders}
+    within = len(x.target.venue.truth().orders)
     with x.observed():
-        for number, (limit, line) in enumerate(CASES.items(), start=1):
+        for limit, (line, few) in CASES.items():
+            within += few
             x.inject(
                 Act(f"an order over {limit}: {line}", partial(_send, x, line),
-                    partial(_is_answered, number=number, before=len(before)))
+                    partial(_is_answered, code=limit.upper(), within=within))
             )  # fmt: skip
         x.pause(2.0)
-    after = [one for one in x.target.venue.truth().orders if one["client_order_id"] not in before]
-    x.measure("reached", float(sum(_is_over(one) for one in after)))
+    x.measure("reached", float(len(x.target.venue.truth().orders) - within))
     x.measure("exposure", x.target.venue.truth().exposure())
     found = _denials(x.target)
     x.notes["denied"] = found
-    x.measure("codes", float(len(found)))
+    x.measure("codes", float(sum(limit.upper() in found for limit in CASES)))
 
 
 def _send(x: Experiment, line: str, _target: Target) -> None:
     _tell(x, line)
 
 
-def _is_answered(target: Target, number: int, before: int) -> str | None:
-    denied, arrived = target.count("IntentDenied"), len(target.venue.truth().orders) - before
-    return f"{denied} denied, {arrived} at the venue" if denied + arrived >= number else None
-
-
-def _is_over(order: dict[str, str]) -> bool:
-    return Decimal(order["quantity"]) > Decimal("0.3") or (
-        Decimal(order["price"]) < 30_000 and order["kind"] == "LIMIT"
-    )
+def _is_answered(target: Target, code: str, within: int) -> str | None:
+    if code in _denials(target):
+        return f"denied: {code}"
+    arrived = len(target.venue.truth().orders)
+    return f"{arrived} orders at the venue, {within} were within" if arrived > within else None
 
 
 def _growth(samples: list[Sample]) -> float:
@@ -259,8 +257,8 @@ DRILLS = (
     ),
     replace(
         _RAISE, name="limit-breach", control="gate: every limit is asked before an order leaves",
-        hypothesis="Of one order over each of four limits none reaches the venue.",
-        fault="Orders over order_quantity, order_value, price_collar and position_value, one after the other.",
+        hypothesis="Of one order over each of six limits none reaches the venue.",
+        fault=f"Orders over {', '.join(CASES)}, one after the other.",
         thresholds=(Threshold("reached", "orders over a limit that reached the venue", "orders", most=0),
                     Threshold("exposure", "what is held at the venue at the end", "BTC", most=0.5),
                     Threshold("codes", "limits that are named by a denial", "limits", least=len(CASES))),
@@ -268,7 +266,11 @@ DRILLS = (
         negative="gate check", steps=breaches,
         anchors=("C4", "C5", "C7", "RTS 6 Art 15(1)"),
         stage=replace(
-            SCRIPTED, risk={"price_collar": "0.05", "order_value": "15000 USDT", "position_value": "20000 USDT"}
+            SCRIPTED,
+            risk={
+                "price_collar": "0.05", "order_value": "15000 USDT", "position_value": "20000 USDT",
+                "duplicate_order": "1/s",
+            },
         ),
     ),
     replace(

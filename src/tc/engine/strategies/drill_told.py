@@ -60,6 +60,12 @@ class Told(Strategy):
         price = self.instrument.make_price(self.close * float(share))
         self.submit_order(self.order_factory.limit(self.config.instrument_id, OrderSide.BUY, size, price))
 
+    def do_offer(self, quantity: str, share: str) -> None:
+        """Offer at a share of the last close."""
+        size = self.instrument.make_qty(Decimal(quantity))
+        price = self.instrument.make_price(self.close * float(share))
+        self.submit_order(self.order_factory.limit(self.config.instrument_id, OrderSide.SELL, size, price))
+
     def do_flood(self, count: str, quantity: str) -> None:
         """Send so many bids at once."""
         for _ in range(int(count)):
