@@ -19,6 +19,7 @@ from tc.supervise.process import HASH_SEED, HASH_SEED_VARIABLE
 
 POLL_S = 0.02
 READ_S = 5.0
+PART_BYTES = 1 << 16
 
 
 class Child:
@@ -129,7 +130,7 @@ class Child:
         if self._process.stderr is None:
             return
         with self._process.stderr as words:
-            while part := words.read1():
+            while part := os.read(words.fileno(), PART_BYTES):
                 with contextlib.suppress(OSError):  # nobody reads ours any more; it is not kept from going on
                     os.write(sys.stderr.fileno(), part)
 
