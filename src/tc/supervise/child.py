@@ -132,7 +132,8 @@ class Child:
         with self._process.stderr as words:
             while part := os.read(words.fileno(), PART_BYTES):
                 with contextlib.suppress(OSError):  # nobody reads ours any more; it is not kept from going on
-                    os.write(sys.stderr.fileno(), part)
+                    sys.stderr.buffer.write(part)
+                    sys.stderr.flush()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
