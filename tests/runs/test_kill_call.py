@@ -13,7 +13,7 @@ from tc.errors import InputError
 from tc.runs.kill import kill_all, kill_run
 from tc.runs.kill_call import CallPost, call_agent
 from tc.runs.kill_note import KillNotes, LatchClosing, LatchClosingApart
-from tc.store.kill_latch import KillLatch
+from tc.store.kill_latch import KillLatch, in_few_words
 from tc.store.roots import Roots
 
 CALL = {"by": "Ada", "reason": "drill", "include_foreign": False}
@@ -89,3 +89,13 @@ def test_nobody_is_no_person_and_kills_nothing(tmp_path: Path) -> None:
             kill_run(roots, "paper", by=by, reason=reason)
         with pytest.raises(InputError, match=r"--by|--reason"):
             kill_all(roots, by=by, reason=reason)
+
+
+@pytest.mark.parametrize("fired", ["JOURNAL_FAULT: " + "x" * 300, "NODE_LOSS: a\nb", "TOTAL_DRAWDOWN: short"])
+def test_what_fires_by_itself_is_a_reason_that_a_latch_takes(tmp_path: Path, fired: str) -> None:
+    """However long it is, and whatever is in it: an agent's own kill is latched as a person's is."""
+    latch = KillLatch(tmp_path, "paper")
+    latch.close("kill agent", in_few_words(fired))
+    state = latch.state()
+    assert state is not None
+    assert state.reason.startswith(fired.partition(":")[0])

@@ -92,6 +92,9 @@ def test_a_run_is_well_until_it_is_stood_down_and_says_how_it_ended(tmp_path: Pa
 
     assert tc(paper, "runs", "stop", "paper").returncode == 0
     process.communicate()
+    assert seen(paper, 1)["problems"] == ["alerts"]  # nobody has said that he knows of what woke him
+    for alert in json.loads(tc(paper, "alerts", "list", "--json").stdout):
+        assert tc(paper, "alerts", "ack", alert["alert_id"], "--by", "Ada").returncode == 0
     over = seen(paper, 0)
     assert (over["word"], over["sealed"]) == ("interrupted", True)
     assert "stopped on request" in over["lights"]["end"]["detail"]

@@ -191,7 +191,7 @@ def test_a_kill_agent_that_hangs_is_noticed_replaced_and_kills_then(tmp_path: Pa
     armed_s = (time.time_ns() - stopped_ns) / 1e9
     raised = [
         alert for alert in map(json.loads, (paper.roots.alerts / "paper.log.jsonl").read_text().splitlines())
-        if alert["kind"] in ("agent_stalled", "agent_dead")
+        if alert["kind"] in ("agent_stalled", "agent_dead") and alert["event"] == "raised"
     ]  # fmt: skip
     command = [sys.executable, "-P", "-m", "tc", "kill", "activate", "paper", "--by", "Ada", "--reason", "drill"]
     done = subprocess.run(command, env=paper.environment, capture_output=True, text=True, timeout=120, check=False)

@@ -30,7 +30,7 @@ from tc.runs.kill_order import AGENT, CALL_SIGNAL, KillOrder
 from tc.runs.kill_tail import JournalTail
 from tc.runs.kill_work import KillWork
 from tc.runs.run_alert import STALE, RunAlerts
-from tc.store.kill_latch import CLOSED, CONFIRMED, INCOMPLETE, TAKEN, KillLatch, LatchState
+from tc.store.kill_latch import CLOSED, CONFIRMED, INCOMPLETE, TAKEN, KillLatch, LatchState, in_few_words
 from tc.store.run_directory import JOURNAL, encode_document
 from tc.supervise.command import run_command
 
@@ -148,7 +148,7 @@ class Agent:
         fired, self._fired = self._fired, None
         if fired is None or self._latch.state() is not None:
             return None
-        return {"by": BY, "reason": fired}
+        return {"by": BY, "reason": in_few_words(fired)}
 
     def _take_over(self, reason: str) -> None:
         """Do what `on_fault` says for a node that sends nothing any more, since its journal takes nothing."""

@@ -151,6 +151,12 @@ def closed_latches(*latches: KillLatch) -> Iterator[LatchState]:
             yield state
 
 
+def in_few_words(reason: str) -> str:
+    """Return a reason that no person gave, of whatever length and content, as a latch takes it."""
+    words = "".join(each if each.isprintable() else " " for each in reason)
+    return words if len(words) <= PERSON_LENGTH_MAX else f"{words[: PERSON_LENGTH_MAX - 1]}…"
+
+
 def require_words(by: str, reason: str) -> None:
     """Return if a person and a reason are named.
 

@@ -19,7 +19,7 @@ from tc.supervise.process import HASH_SEED, HASH_SEED_VARIABLE
 
 POLL_S = 0.02
 READ_S = 5.0
-_PART_BYTES = 65_536
+PART_BYTES = 1 << 16
 
 
 class Child:
@@ -130,9 +130,9 @@ class Child:
         if self._process.stderr is None:
             return
         with self._process.stderr as words:
-            while part := os.read(words.fileno(), _PART_BYTES):
-                with contextlib.suppress(OSError, ValueError):  # nobody reads ours any more; it goes on nevertheless
-                    sys.stderr.write(part.decode(errors="replace"))
+            while part := os.read(words.fileno(), PART_BYTES):
+                with contextlib.suppress(OSError):  # nobody reads ours any more; it is not kept from going on
+                    sys.stderr.buffer.write(part)
                     sys.stderr.flush()
 
     def _read(self) -> None:
