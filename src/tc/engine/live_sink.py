@@ -87,6 +87,9 @@ class LiveSink:
         self._flush(self.flush_inputs)  # the disk is at work meanwhile
         is_soon = self._is_busy and self._recorded_seq < wanted and self._took_ns < QUICK_NS
         self._thread.look(WAIT_MS if is_soon else 0)
+        await self._reach(wanted)
+
+    async def _reach(self, wanted: int) -> None:
         while self._recorded_seq < wanted:
             self._wanted_seq = max(self._wanted_seq, wanted)
             await self._progress()
@@ -95,7 +98,7 @@ class LiveSink:
         """Return when all that was added, and done to what is in `also`, is on disk; raise as `recorded` does."""
         self.sync_all_soon()
         wanted, asked = self._seq, self._also_asked
-        await self.recorded(wanted)
+        await self._reach(wanted)
         while self._also_done < asked:
             await self._progress()
 
