@@ -109,6 +109,26 @@ def test_inputs_are_in_their_file_before_an_order_can_leave(tmp_path: Path) -> N
     asyncio.run(run())
 
 
+def test_a_disk_that_hangs_does_not_hold_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However quick the last sync was, the loop goes on while one hangs, and the order is not let go."""
+
+    async def run() -> None:
+        journal, slow = slow_journal(tmp_path, monkeypatch)
+        sink = LiveSink(journal, lambda _fault: None)
+        slow.may_go.set()
+        await sink.recorded(sink.add("SubmitOrder", 1, b"{}"))
+        slow.may_go.clear()
+        waiting = [asyncio.create_task(sink.recorded(sink.add("SubmitOrder", 2, b"{}"))) for _ in range(3)]
+        for _ in range(50):
+            await asyncio.sleep(0.001)
+        assert not any(task.done() for task in waiting)
+        slow.may_go.set()
+        await asyncio.gather(*waiting)
+        sink.close()
+
+    asyncio.run(asyncio.wait_for(run(), 5))
+
+
 def test_a_ledger_that_cannot_be_synced_lets_no_more_orders_leave(tmp_path: Path) -> None:
     """A fault of what is synced behind the journal is a fault of the journal: told once, and raised to all who wait."""
     told: list[TcError] = []

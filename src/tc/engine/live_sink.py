@@ -1,6 +1,6 @@
 """The journal of a live run as the engine's loop sees it: entries reach the file at once, the disk without blocking.
 
-A SIGKILL loses what was added in the last five milliseconds, of which the venue is asked again; a power cut nothing
+A SIGKILL loses what was added in the last ten milliseconds, of which the venue is asked again; a power cut nothing
 that was synced. Whoever is about to send an order waits until its intent is `recorded`, and those who wait at the same
 time share a sync. What can be made again from the journal is synced behind it, where no order waits.
 """
@@ -18,7 +18,10 @@ from tc.engine.live_sync import SyncThread
 from tc.errors import TcBug, TcError
 from tc.evidence.latency import NodeMeasured
 
-FLUSH_S = 0.005
+FLUSH_S = 0.01
+WAIT_MS = 1
+"""So long the loop may stand still for a sync, which costs less than a turn of it, where the last one was quick."""
+QUICK_NS = 2_000_000
 _INTENTS = frozenset({"SubmitOrder", "SubmitOrderList"})
 
 
@@ -55,7 +58,7 @@ class LiveSink:
         self._measured = NodeMeasured() if measured is None else measured
         self._clock = clock
         self._intents: deque[tuple[int, int]] = deque()  # seq, and when it was added
-        self._began_ns = 0
+        self._began_ns = self._took_ns = 0
 
     def add(self, entry_type: str, ts: int, data: bytes) -> int:
         """Add an entry and return its seq; it is in the file in a moment, and before anybody's `recorded` returns."""
@@ -81,7 +84,12 @@ class LiveSink:
         Raises:
             TcError: it is not, and this journal takes nothing more.
         """
-        self._thread.look()
+        self._flush(self.flush_inputs)  # the disk is at work meanwhile
+        is_soon = self._is_busy and self._recorded_seq < wanted and self._took_ns < QUICK_NS
+        self._thread.look(WAIT_MS if is_soon else 0)
+        await self._reach(wanted)
+
+    async def _reach(self, wanted: int) -> None:
         while self._recorded_seq < wanted:
             self._wanted_seq = max(self._wanted_seq, wanted)
             await self._progress()
@@ -90,7 +98,7 @@ class LiveSink:
         """Return when all that was added, and done to what is in `also`, is on disk; raise as `recorded` does."""
         self.sync_all_soon()
         wanted, asked = self._seq, self._also_asked
-        await self.recorded(wanted)
+        await self._reach(wanted)
         while self._also_done < asked:
             await self._progress()
 
@@ -135,7 +143,6 @@ class LiveSink:
             self._flush(self._write)
             self._is_busy = True
             self._thread.begin(self._sync, self._on_recorded)
-            self._flush(self.flush_inputs)
         elif self._also_done < self._also_asked:
             self._is_busy = True
             self._thread.begin(partial(self._sync_also, self._also_asked), self._on_also)
@@ -151,7 +158,8 @@ class LiveSink:
     def _on_recorded(self, seq: int) -> None:
         self._recorded_seq = seq
         now_ns = self._clock.monotonic_ns()
-        self._measured.journal_sync.add((now_ns - self._began_ns) / 1e9)
+        self._took_ns = now_ns - self._began_ns
+        self._measured.journal_sync.add(self._took_ns / 1e9)
         while self._intents and self._intents[0][0] <= seq:
             self._measured.intent_to_journal.add((now_ns - self._intents.popleft()[1]) / 1e9)
         self._go_on()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import threading
 from collections.abc import Callable
 
@@ -23,6 +24,8 @@ class SyncThread:
         self._on_done: Callable[[int], None] = _nothing
         self._result: int | BaseException = 0
         self._loop.add_reader(self._ended, self.look)
+        self._poll = select.poll()
+        self._poll.register(self._ended, select.POLLIN)
         self._thread = threading.Thread(target=self._run, name="journal-sync", daemon=True)
         self._thread.start()
 
@@ -31,10 +34,12 @@ class SyncThread:
         self._job, self._on_done = job, on_done
         os.eventfd_write(self._begun, 1)
 
-    def look(self) -> None:
-        """Tell of a job that has ended, without waiting for the loop's next turn."""
+    def look(self, wait_ms: int = 0) -> None:
+        """Tell of a job that has ended, without waiting for the loop's next turn; the loop stands still so long."""
         if not self._thread.is_alive():
             return
+        if wait_ms:
+            self._poll.poll(wait_ms)
         try:
             os.eventfd_read(self._ended)
         except BlockingIOError:
