@@ -27,7 +27,7 @@ class QuotePath:
 def build_quotes(path: QuotePath, instrument: Instrument) -> list[QuoteTick]:
     """Return one quote a row, each of a size that no order uses up."""
     size = np.full(len(path.ts_event), _ANY_SIZE)
-    return QuoteTick.from_raw_arrays_to_list(  # type: ignore[no-any-return]
+    quotes: list[QuoteTick] = QuoteTick.from_raw_arrays_to_list(
         InstrumentId.from_str(instrument.id),
         instrument.price_precision,
         instrument.size_precision,
@@ -38,11 +38,12 @@ def build_quotes(path: QuotePath, instrument: Instrument) -> list[QuoteTick]:
         _own(path.ts_event, np.uint64),
         _own(path.ts_event, np.uint64),
     )
+    return quotes
 
 
 def build_bars(table: BarTable, volume: Any, bar_type: str, instrument: Instrument) -> list[Bar]:
     """Return one bar a row, stamped at its close; `volume` holds base quantities, one a row."""
-    return Bar.from_raw_arrays_to_list(  # type: ignore[no-any-return]
+    bars: list[Bar] = Bar.from_raw_arrays_to_list(
         BarType.from_str(bar_type),
         instrument.price_precision,
         instrument.size_precision,
@@ -54,6 +55,7 @@ def build_bars(table: BarTable, volume: Any, bar_type: str, instrument: Instrume
         _own(table.ts_event, np.uint64),
         _own(table.ts_event, np.uint64),
     )
+    return bars
 
 
 def _own(values: Any, kind: type = np.float64) -> Any:

@@ -153,7 +153,8 @@ def config_class(strategy_class: type[Strategy]) -> type[StrategyConfig]:
     named = getattr(sys.modules[strategy_class.__module__], f"{strategy_class.__name__}Config", None)
     if inspect.isclass(named) and issubclass(named, StrategyConfig):
         return named
-    return StrategyConfig  # type: ignore[no-any-return]
+    plain: type[StrategyConfig] = StrategyConfig
+    return plain
 
 
 def _create(spec: StrategySpec, strategy_class: type[Strategy], position: int) -> Strategy:

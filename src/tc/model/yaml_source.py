@@ -127,7 +127,7 @@ class _PlainLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Return the next node if it is plain; the depth is checked here because composing recurses."""
-        event = self.peek_event()  # type: ignore[no-untyped-call]
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # yaml has none
         line = event.start_mark.line + 1
         if getattr(event, "anchor", None) is not None:
             raise _NotPlainError(

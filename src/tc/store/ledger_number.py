@@ -62,9 +62,10 @@ def optional_number(value: Number | None, what: str) -> Decimal | None:
 
 def side_of(value: str) -> Side:
     """Return `value` as a side; raise InputError where it is neither BUY nor SELL."""
-    for side in get_args(Side):
+    sides: tuple[Side, ...] = get_args(Side)
+    for side in sides:
         if value == side:
-            return side  # type: ignore[no-any-return]
+            return side
     raise InputError(f"the side must be BUY or SELL, was {value!r}")
 
 
