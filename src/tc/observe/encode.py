@@ -51,6 +51,7 @@ class Encoded:
         if plain is None:
             assert self._metrics is not None
             source = _Once(self._metrics)
-            plain = openmetrics_of(source) if format == "openmetrics" else text_of(source)  # type: ignore[no-untyped-call]
+            render = openmetrics_of if format == "openmetrics" else text_of
+            plain = render(source)  # type: ignore[no-untyped-call]  # the client library has no types
             self._found[format, False] = plain
         return gzip.compress(plain, GZIP_LEVEL, mtime=0) if is_gzip else plain

@@ -130,7 +130,7 @@ class _Digesting(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: bytes) -> int:  # type: ignore[override]
+    def write(self, data: bytes) -> int:  # type: ignore[override]  # any buffer, says the base
         self.digest.update(data)
         return self._target.write(data)
 
