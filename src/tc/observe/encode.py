@@ -52,6 +52,6 @@ class Encoded:
             assert self._metrics is not None
             source = _Once(self._metrics)
             render = openmetrics_of if format == "openmetrics" else text_of
-            plain = render(source)  # type: ignore[no-untyped-call]  # the client library has no types
+            plain = render(source)
             self._found[format, False] = plain
         return gzip.compress(plain, GZIP_LEVEL, mtime=0) if is_gzip else plain
