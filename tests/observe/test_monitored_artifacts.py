@@ -71,12 +71,12 @@ def test_runs_that_ended_badly_and_one_that_suffers(
     latch.close("Ada", "drill")
     with MadeUpRun(sealed, roots, "suffers") as run:
         hook.status = 400
-        ills = ("is_silent", "is_slow", "is_differing", "is_hung")
+        ills = ("is_silent", "is_slow", "is_hung")
         for ill in ills:
             setattr(run, ill, True)
         monitoring.until(lambda: "TcAlertsNotDelivered" in monitoring.firing(), "undelivered alerts are not noticed")
         hook.status = 200
-        on_the_run = ("TcNodeSilent", "TcJournalSlow", "TcReconciliationBreak", "TcAgentStalled")
+        on_the_run = ("TcNodeSilent", "TcJournalSlow", "TcAgentStalled")
         on_others = ("TcDrillFailed", "TcDrillOverdue", "TcKillAllLatched", "TcAlertsNotDelivered")
         monitoring.arrives("TcRunFailed", run_id="failed")
         monitoring.arrives("TcRunEndedWithBreaks", run_id="differs")

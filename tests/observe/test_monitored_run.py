@@ -109,6 +109,7 @@ def test_a_run_that_trades_is_seen_and_what_troubles_it_arrives_and_clears(
         _agent(scene)
         _orders(scene)
         _ledger(scene)
+        _books(scene)
         _feed_and_first_path(scene)
 
 
@@ -175,6 +176,16 @@ def _ledger(scene: Scene) -> None:
     finally:
         lock.release()
     scene.monitoring.clears("TcLedgerBusy")
+
+
+def _books(scene: Scene) -> None:
+    look = scene.monitoring
+    scene.fault("drop", event="ORDER_TRADE_UPDATE", execution="TRADE", count=1_000)
+    look.arrives("TcReconciliationBreak")
+    scene.fault("clear")
+    look.clears("TcReconciliationBreak")
+    if look.query("tc_account_stood_down == 1 or tc_instrument_stood_down == 1"):
+        scene.tc("resume", scene.paper.run.run_id, *WHO)
 
 
 def _feed_and_first_path(scene: Scene) -> None:

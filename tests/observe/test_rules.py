@@ -167,3 +167,13 @@ def test_every_alert_has_a_scenario_with_the_real_prometheus() -> None:
     folder = Path(__file__).parent
     text = "".join((folder / f"test_monitored_{name}.py").read_text() for name in ("run", "artifacts"))
     assert [alert for alert in ALERTS if f'"{alert}"' not in text] == []
+
+
+def test_the_page_says_which_alert_was_seen_in_which_file() -> None:
+    """docs/prometheus.md has each alert once: three rows of runs, then three of what is made up or broken."""
+    text = (PROJECT / "docs" / "prometheus.md").read_text().partition("| scenario | alerts |")[2]
+    rows = [re.findall(r"`(Tc\w+)`", line) for line in text.splitlines() if re.match(r"\| .*`Tc", line)]
+    assert sorted(name for row in rows for name in row) == sorted(ALERTS)
+    for file, mine in (("run", rows[:3]), ("artifacts", rows[3:])):
+        held = (Path(__file__).parent / f"test_monitored_{file}.py").read_text()
+        assert [name for row in mine for name in row if f'"{name}"' not in held] == []

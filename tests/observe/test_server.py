@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from tc.store.run_directory import RunDirectory
 
 TOKEN = "not-a-secret-of-anybody"
 SCRAPE_S = 2.0
+MANY = 1_500
 ROUNDS = 40
 SPLIT_MAX = 1.25
 """So many renders for a round, on a machine that is busy with other things."""
@@ -215,6 +217,19 @@ def test_one_folder_of_targets_has_one_exporter(server: Serving, roots: Roots, t
     with serving(roots, "--file-sd", str(tmp_path / "sd")) as another:
         assert value(another.page(), "tc_fleet_runs") == 1
     assert targets.read_bytes() == before
+
+
+def test_who_stops_it_does_not_wait_until_all_runs_are_read(sealed: RunDirectory, roots: Roots) -> None:
+    """Told to end while it reads fifteen hundred runs for the first time, it reads at most a few hundred more."""
+    for number in range(MANY):
+        copy_run(sealed, roots, f"run-{number}")
+    with serving(roots) as server:
+        assert server.process.stdout is not None
+        assert server.process.stdout.readline() == "read 250 of 1,500 runs\n"
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(20) == 0
+        assert "read 1,500" not in server.process.stdout.read()
+    assert server.lines == []
 
 
 def test_a_place_without_runs_is_named(tmp_path: Path) -> None:

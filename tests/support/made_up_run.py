@@ -30,7 +30,7 @@ class MadeUpRun:
             self.run.file(name).unlink()
         make_directory(self.run.scratch)
         make_directory(self.run.lock_path.parent)
-        self.is_silent = self.is_slow = self.is_differing = self.is_hung = False
+        self.is_silent = self.is_slow = self.is_hung = False
         self._spoke_ns = time.time_ns()
         self._waits, self.used, self.held_back = Histogram(), 0, 0
         self._lock = FileLock(self.run.lock_path, purpose="a made-up run", timeout_s=0)
@@ -64,7 +64,7 @@ class MadeUpRun:
         if not self.is_silent:
             self._spoke_ns = time.time_ns()
         self._waits.add(0.4 if self.is_slow else 0.001)
-        look = {"ts": time.time_ns(), "differences": ["position: venue 1, engine 0, journal 0"] * self.is_differing}
+        look = {"ts": time.time_ns(), "differences": []}
         equity = dict.fromkeys(("realized", "current", "peak", "day_start", "week_start", "capital"), "10000")
         measured: dict[str, Any] = dict.fromkeys(("journal_sync", "submit_to_ack", "ack_to_fill", "ledger_lock_wait"))
         measured |= {"intent_to_journal": self._waits.as_json(), "ledger_commits": 0, "ledger_busy": 0}

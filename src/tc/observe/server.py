@@ -12,6 +12,7 @@ import gc
 import hmac
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -48,6 +49,10 @@ class Binding:
     token: str | None = None
 
 
+class _Over(Exception):
+    """Ends the first reading of the runs: nobody waits for it any more."""
+
+
 class MetricsServer:
     """Serves an exporter until it is told to stop; `log` hears what goes wrong."""
 
@@ -59,6 +64,7 @@ class MetricsServer:
         self._waiting: dict[asyncio.StreamWriter, None] = {}
         self._connections: dict[asyncio.StreamWriter, None] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_over = threading.Event()
         self._renders: dict[tuple[str, Format, bool], asyncio.Task[bytes]] = {}
         self.counts = ServerCounts()
 
@@ -76,7 +82,13 @@ class MetricsServer:
             loop.add_signal_handler(number, stop.set)
         server = await self._listen()
         on_listening(server.sockets[0].getsockname()[1])
-        beginning = loop.run_in_executor(self._pool, self._exporter.begin, progress)
+
+        def tell(done: int, total: int) -> None:
+            if self._is_over.is_set():
+                raise _Over
+            progress(done, total)
+
+        beginning = loop.run_in_executor(self._pool, self._exporter.begin, tell)
         looking = loop.create_task(self._look(beginning))
         stopping = loop.create_task(stop.wait())
         try:
@@ -84,6 +96,7 @@ class MetricsServer:
             if looking.done():
                 looking.result()
         finally:
+            self._is_over.set()
             server.close()
             for task in (looking, stopping, *self._tasks):
                 task.cancel()
