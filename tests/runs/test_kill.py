@@ -26,6 +26,7 @@ from tc.store.run_directory import trace_of
 pytestmark = pytest.mark.whole_run
 
 WHO = ("--by", "Ada", "--reason", "drill")
+FLAT_S = 2.0
 
 
 def tc(paper: Paper, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -85,6 +86,10 @@ def test_without_its_node_a_run_is_killed_flat_at_the_venue(tmp_path: Path, how:
     else:
         found = killed(paper)
     assert (found["path"], found["is_flat"]) == ("agent", True)
+    print(f"{how}: fenced after {found['stages_s']['fenced']} s, flat after {found['stages_s']['flat']} s")
+    assert found["stages_s"]["flat"] < FLAT_S + 1.0, found  # on a machine that does other work, too
+    with pytest.raises(ProcessLookupError):  # what was stopped is gone: continued, it would send nothing either
+        os.kill(node, signal.SIGCONT)
     truth = paper.truth() if how == "all dead" else None
     if how == "all dead":
         recovered = tc(paper, "runs", "recover", "paper")
