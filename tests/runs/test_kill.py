@@ -244,9 +244,12 @@ def test_an_agent_that_hangs_is_ended_and_its_work_done(tmp_path: Path) -> None:
     os.kill(agent["pid"], signal.SIGSTOP)
     os.kill(paper.run.metadata()["pid"], signal.SIGSTOP)
     found = killed(paper)
+    another = trace_of(paper.run, AGENT)
     process.communicate(timeout=60)
     assert found["path"] == "agent"
     assert not is_process_alive(**agent)
+    assert paper.run.metadata()["status"] == "killed"  # the one armed after it ended no node that seals the run
+    until(lambda: not another or not is_process_alive(another["pid"], another["start_time"]), "an agent kills on")
 
 
 def test_an_agent_that_is_late_says_how_a_kill_came_out_and_asks_a_busy_venue_again(tmp_path: Path) -> None:
