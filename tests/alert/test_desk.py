@@ -274,6 +274,7 @@ def broken_folder(tmp_path: Path, how: str) -> Iterator[Path]:
             with contextlib.suppress(OSError):
                 (root / "fill").write_bytes(b"x" * 65536)
             yield root
+            assert until(lambda: not _users_of(root))  # who writes still sees that there is no room
     elif how == "read-only":
         with mounted(tmp_path / "small", "-t", "tmpfs", "-o", "ro", "none") as root:
             yield root

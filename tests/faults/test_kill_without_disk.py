@@ -125,6 +125,7 @@ def test_a_node_whose_interpreter_is_blocked_is_killed_flat(tmp_path: Path, mode
 
     facts = json.loads(out)
     assert (facts["path"], facts["is_flat"], facts["is_latched"]) == ("agent", True, True), words
+    print(f"blocked by {mode}: fenced after {facts['stages_s']['fenced']} s, flat after {facts['stages_s']['flat']} s")
     assert facts["stages_s"]["flat"] < FLAT_S + 1.0, facts  # on a machine that does other work, too
     with pytest.raises(ProcessLookupError):
         os.kill(node, signal.SIGCONT)

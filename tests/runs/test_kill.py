@@ -17,7 +17,7 @@ import pytest
 import tc as tc_package
 from support.paper_lab import Paper, ended
 from support.venue_process import VenueProcess, until
-from tc.durable import FileLock, is_process_alive
+from tc.durable import FileLock, is_process_alive, process_start_time
 from tc.runs.kill_order import AGENT
 from tc.runs.paper import SUPERVISOR, VENUE
 from tc.store.kill_latch import KillLatch
@@ -26,6 +26,7 @@ from tc.store.run_directory import trace_of
 pytestmark = pytest.mark.whole_run
 
 WHO = ("--by", "Ada", "--reason", "drill")
+FLAT_S = 2.0
 
 
 def tc(paper: Paper, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -85,6 +86,9 @@ def test_without_its_node_a_run_is_killed_flat_at_the_venue(tmp_path: Path, how:
     else:
         found = killed(paper)
     assert (found["path"], found["is_flat"]) == ("agent", True)
+    print(f"{how}: fenced after {found['stages_s']['fenced']} s, flat after {found['stages_s']['flat']} s")
+    assert found["stages_s"]["flat"] < FLAT_S + 1.0, found  # on a machine that does other work, too
+    assert process_start_time(node) is None  # what was stopped is gone: there is nothing to be continued
     truth = paper.truth() if how == "all dead" else None
     if how == "all dead":
         recovered = tc(paper, "runs", "recover", "paper")
@@ -240,9 +244,12 @@ def test_an_agent_that_hangs_is_ended_and_its_work_done(tmp_path: Path) -> None:
     os.kill(agent["pid"], signal.SIGSTOP)
     os.kill(paper.run.metadata()["pid"], signal.SIGSTOP)
     found = killed(paper)
+    another = trace_of(paper.run, AGENT)
     process.communicate(timeout=60)
     assert found["path"] == "agent"
     assert not is_process_alive(**agent)
+    assert paper.run.metadata()["status"] == "killed"  # the one armed after it ended no node that seals the run
+    until(lambda: not another or not is_process_alive(another["pid"], another["start_time"]), "an agent kills on")
 
 
 def test_an_agent_that_is_late_says_how_a_kill_came_out_and_asks_a_busy_venue_again(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ from tc.venue.loopback import resolve_loopback
 pytestmark = [pytest.mark.timeout(240), pytest.mark.whole_run]
 
 WHO = ("--by", "Ada", "--reason", "drill")
+DENIED_S = 30.0
+"""So long a busy machine may take to use up the share; without one nothing is ever denied."""
 
 
 def flooding(folder: Path, *, floods: bool) -> Paper:
@@ -97,7 +99,10 @@ def test_a_node_that_floods_leaves_a_fifth_of_the_limit_and_is_killed_flat(tmp_p
     paper = flooding(tmp_path, floods=True)
     process = paper.start()
     paper.until_counted("OrderAccepted", 1)
-    time.sleep(15)
+    deadline = time.monotonic() + DENIED_S
+    while not paper.counts().get("IntentDenied") and time.monotonic() < deadline:
+        time.sleep(0.2)
+    time.sleep(12)
     requests = paper.control("GET", "/requests")
     done = killing(paper)
     statuses = statuses_until_the_end(paper, process)

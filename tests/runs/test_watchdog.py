@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from support.paper_lab import Paper, ended
-from support.venue_process import until
+from support.venue_process import VenueProcess, until
 from tc.durable import read_entries
 from tc.runs.kill_order import AGENT
 from tc.runs.paper import SUPERVISOR, VENUE
@@ -112,6 +112,22 @@ def test_a_mute_feed_is_noticed_within_its_timeout_and_stands_the_run_down(tmp_p
     assert reason.startswith("STALE_DATA: no market data of BTCUSDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL for 2 s")
     assert "no market data for 2.0" in words, words
     assert "feed works again" in words
+    assert code == 0
+
+
+def test_a_market_that_is_mute_from_the_start_is_noticed_too(tmp_path: Path) -> None:
+    """No bar ever comes, though the socket is up: stood down as soon as one that comes to be mute."""
+    with VenueProcess(tmp_path / "venue", "--speed", "300", bars=5_000) as venue:
+        venue.act("feed", paused=True)
+        paper = with_safety(stuck(tmp_path / "run", "nothing", "10s"), "stale_data_timeout_s: 2")
+        paper.environment |= {"PAPER_KEY": "alpha-key-canary", "PAPER_SECRET": "alpha-secret-canary"}
+        paper.use(f"http://127.0.0.1:{venue.port}")
+        process = paper.start()
+        code, _, words = ended(process)
+    (_, reason), *others = stood_down(paper)
+    assert not others
+    assert reason.startswith("STALE_DATA: no market data of BTCUSDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL for 2 s")
+    assert "no market data for 2.0" in words, words
     assert code == 0
 
 

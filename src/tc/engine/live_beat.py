@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from nautilus_trader.core.data import Data
@@ -43,13 +43,13 @@ class Beat(Data):
 class LiveBeat:
     """Writes beats by slot; `on_stale` is told why, at every turn, while data is older than `limit_ns`.
 
-    Age counts from a feed's first bar to its last, of which `last_bars` says when it is where that is known.
-    `answered_ns` returns when the venue last answered a signed request.
+    Age counts from a feed's first bar to its last, of which `last_bars` says when it is where that is known; that of
+    one in `awaited` from its subscription. `answered_ns` returns when the venue last answered a signed request.
     """
 
     def __init__(
         self, write: Write, limit_ns: int, last_bars: Mapping[str, int], clock: Clock, on_stale: Callable[[str], None],
-        answered_ns: Callable[[], int],
+        answered_ns: Callable[[], int], awaited: Iterable[str] = (),
     ) -> None:  # fmt: skip
         self._write = write
         self._limit_ns = limit_ns
@@ -57,6 +57,7 @@ class LiveBeat:
         self._clock = clock
         self._on_stale = on_stale
         self._answered_ns = answered_ns
+        self._awaited = set(awaited)
         self._feeds: dict[str, int] = {}
         self._turns = self._items = self._events = self._probed_ns = self._turned_ns = 0
         self._task: asyncio.Task[None] | None = None
@@ -83,6 +84,7 @@ class LiveBeat:
     def on_bar(self, bar: Any) -> None:
         """Note that market data was delivered."""
         name = str(bar.bar_type)
+        self._awaited.discard(name)
         self._items += 1
         self._write(Slot.FEED_ITEMS, self._items)
         self._write(Slot.FEED_TS, bar.ts_event)
@@ -103,6 +105,7 @@ class LiveBeat:
         if gap_ns > OWN_GAP_NS:  # we were stopped or blocked: what came meanwhile is about to be read
             self._feeds = {name: min(now_ns, ns + gap_ns) for name, ns in self._feeds.items()}
             self._show_feeds()
+        self._await_first_bars(now_ns)
         self._turns += 1
         self._write(Slot.LOOP_TURNS, self._turns)
         self._write(Slot.LOOP, now_ns)
@@ -114,6 +117,14 @@ class LiveBeat:
         stale = sorted(name for name, ns in self._feeds.items() if now_ns - ns > self._limit_ns)
         if stale:
             self._on_stale(f"STALE_DATA: no market data of {', '.join(stale)} for {self._limit_ns / 1e9:g} s")
+
+    def _await_first_bars(self, now_ns: int) -> None:
+        if not self._awaited:
+            return
+        for name in self._awaited & {str(each) for each in self._kernel.data_engine.subscribed_bars()}:
+            self._awaited.discard(name)
+            self._feeds[name] = now_ns
+            self._show_feeds()
 
     def _on_beat(self, _beat: Any) -> None:
         self._events += 1

@@ -16,9 +16,9 @@ AGENT_HEARTBEAT = "agent.heartbeat"
 """The same of the run's kill agent: its loop, and the venue's last answer to it."""
 STACKS = "stacks.txt"
 STALL_FILES = "stall-*.txt"
-"""One a stall, with the stacks as they were then."""
+"""One a stall, with the stack as it was then."""
 STACK_SIGNAL = signal.SIGRTMIN + 5
-"""Makes the node write the stacks of its threads, even while Python code or C code keeps its loop."""
+"""Makes the node write the stack of its loop, even while Python code or C code keeps it."""
 STALE_S = 10.0
 _BARS = 3
 PROBE_S = 0.25

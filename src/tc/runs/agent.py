@@ -64,7 +64,8 @@ class Agent:
         self._alerts = RunAlerts(_desk(order, clock), str(self._run.path))
         self._trigger = order.trigger_machine()
         self._fired: str | None = None
-        self._is_orphan = self._has_run = self._is_flat = False
+        self._is_orphan = self._has_run = False
+        self._confirmed: dict[str, Any] | None = None
         self._post = CallPost(self._run.scratch)
         self._closings_due: dict[str, LatchClosing] = {}
         self._notes: list[KillNotes] = []
@@ -132,7 +133,7 @@ class Agent:
         self._has_run |= (is_running := lock_holder(self._run.lock_path) is not None)
         if not self._is_orphan or is_running or not self._has_run:
             return False
-        if self._is_flat:
+        if self._confirmed is not None:
             return True
         what = "supervisor and node are gone, and what the run holds is at the venue"
         self._alerts.raise_alert(AlertKind.node_dead, what)
@@ -225,6 +226,9 @@ class Agent:
 
     def _kill(self, call: dict[str, Any]) -> None:
         assert self._beat is not None, "it was armed"
+        if self._confirmed is not None and not call.get("include_foreign"):
+            self._confirm_again(self._confirmed)
+            return
         if self._takeover is not None:
             self._takeover.end()
         self._beat.write(Slot.IS_WATCHED, IS_KILLING)
@@ -262,12 +266,23 @@ class Agent:
             tell("incomplete", {"reason": str(fault)})
             notes.close()
             return
-        self._is_flat = True
         found.is_latched = is_latched or all(holds(latch) for latch in (self._latch, self._account))  # by now
-        notes.add(CONFIRMED, found.as_json())
+        self._confirmed = found.as_json()
+        notes.add(CONFIRMED, self._confirmed)
         notes.close()
         self._tell("confirmed", {"seconds": found.seconds})
-        self._post.tell("confirmed", found.as_json())
+        self._post.tell("confirmed", self._confirmed)
+        self._post.forget()
+
+    def _confirm_again(self, confirmed: dict[str, Any]) -> None:
+        """Answer who kills what is killed: nobody has traded since, and a node that seals the run goes on."""
+        notes = KillNotes(self._latch, self._clock)
+        self._notes.append(notes)
+        notes.add(TAKEN, {"who": BY, "pid": os.getpid(), "account": self._account.name})
+        notes.add(CONFIRMED, confirmed)
+        notes.close()
+        self._post.tell("taken", {})
+        self._post.tell("confirmed", confirmed)
         self._post.forget()
 
     def _tell(self, stage: str, facts: dict[str, Any]) -> None:

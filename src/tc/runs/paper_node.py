@@ -113,7 +113,7 @@ class _Node:
         make_directory(writer.directory.scratch)
         self._beats = BeatFile.create(writer.directory.scratch / HEARTBEAT)
         self._stacks = append_stream(writer.directory.scratch / STACKS)
-        faulthandler.register(STACK_SIGNAL, file=self._stacks, all_threads=True)
+        faulthandler.register(STACK_SIGNAL, file=self._stacks, all_threads=False)  # those of others change meanwhile
         self._say({"event": "created", "run_id": writer.directory.run_id, "directory": str(writer.directory.path)})
         journal, received = self._journal(), self._inputs_journal()
         last = next(iter(tail_entries(journal.path, 1)), None)

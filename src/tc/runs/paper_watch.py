@@ -133,7 +133,7 @@ class PaperWatch:
             node.kill()
 
     def _stacks(self, node: Child) -> dict[str, Any]:
-        """Let the node write the stacks of its threads, keep them in a file of this stall, and return where."""
+        """Let the node write the stack of its loop, keep it in a file of this stall, and return where."""
         path = self._run.scratch / STACKS
         try:
             before = path.stat().st_size
@@ -153,15 +153,15 @@ class PaperWatch:
             kept = self._run.scratch / STALL_FILES.replace("*", str(self._stalls))
             with append_stream(kept) as out:
                 out.write(text)
-        except (OSError, StorageError):  # nothing is lost but the stacks
+        except (OSError, StorageError):  # nothing is lost but the stack
             return {"stack": None}
         return {"stack": str(kept), "at": _place(text.decode(errors="replace"))}
 
 
-def _place(stacks: str) -> str:
-    """Return where the thread is that runs the loop: the innermost line of the last thread, which is the main one."""
-    main = stacks.rpartition("hread 0x")[2].splitlines()
-    return main[1].strip() if len(main) > 1 else ""
+def _place(stack: str) -> str:
+    """Return where the thread is that runs the loop: its innermost line, in the last of the stacks."""
+    lines = stack.rpartition("(most recent call first)")[2].splitlines()
+    return lines[1].strip() if len(lines) > 1 else ""
 
 
 def _seconds(ns: int) -> float:
