@@ -59,10 +59,12 @@ CUTS = (
     )),
     Cut("sync before send", "disk-full", (
         ("engine/live_sink.py", "        while self._recorded_seq < wanted:\n", "        while False:\n"),
+        ("engine/live_sink.py", "        while self._also_done < asked:\n", "        while False:\n"),
         ("engine/live_sink.py", "            self._on_fault(self.fault)\n", ""),
     )),
     Cut("sync before send", "journal-fsync-error", (
         ("engine/live_sink.py", "        while self._recorded_seq < wanted:\n", "        while False:\n"),
+        ("engine/live_sink.py", "        while self._also_done < asked:\n", "        while False:\n"),
         ("engine/live_sink.py", "            self._on_fault(self.fault)\n", ""),
     )),
     Cut("dedupe", "duplicate-and-reordered-fills", (
