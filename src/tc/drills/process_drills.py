@@ -48,6 +48,8 @@ def restarts(x: Experiment) -> None:
                 x.measure("restored_s", None)
                 return
             slowest = max(slowest, took)
+            if x.target.stood_down():
+                break  # it is not whole already, and may not trade any more
         x.measure("restored_s", slowest)
         x.pause(GOES_ON_S)
         settle(x, x.now)
