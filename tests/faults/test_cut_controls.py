@@ -58,13 +58,13 @@ CUTS = (
         ("engine/live_look.py", "return seen, compare(seen, self._view(), self._fold)", "return seen, []"),
     )),
     Cut("sync before send", "disk-full", (
-        ("engine/live_sink.py", "        while self._recorded_seq < wanted:\n", "        while False:\n"),
-        ("engine/live_sink.py", "        while self._also_done < asked:\n", "        while False:\n"),
+        ("engine/live_sink.py", "        self._thread.look()\n", "        return\n"),
+        ("engine/live_sink.py", "        self.sync_all_soon()\n        wanted", "        return\n        wanted"),
         ("engine/live_sink.py", "            self._on_fault(self.fault)\n", ""),
     )),
     Cut("sync before send", "journal-fsync-error", (
-        ("engine/live_sink.py", "        while self._recorded_seq < wanted:\n", "        while False:\n"),
-        ("engine/live_sink.py", "        while self._also_done < asked:\n", "        while False:\n"),
+        ("engine/live_sink.py", "        self._thread.look()\n", "        return\n"),
+        ("engine/live_sink.py", "        self.sync_all_soon()\n        wanted", "        return\n        wanted"),
         ("engine/live_sink.py", "            self._on_fault(self.fault)\n", ""),
     )),
     Cut("dedupe", "duplicate-and-reordered-fills", (
