@@ -58,12 +58,12 @@ CUTS = (
         ("engine/live_look.py", "return seen, compare(seen, self._view(), self._fold)", "return seen, []"),
     )),
     Cut("sync before send", "disk-full", (
-        ("engine/live_sink.py", "        self._thread.look()\n", "        return\n"),
+        ("engine/live_sink.py", "        self._flush(self.flush_inputs)  # the disk", "        return  # the disk"),
         ("engine/live_sink.py", "        self.sync_all_soon()\n        wanted", "        return\n        wanted"),
         ("engine/live_sink.py", "            self._on_fault(self.fault)\n", ""),
     )),
     Cut("sync before send", "journal-fsync-error", (
-        ("engine/live_sink.py", "        self._thread.look()\n", "        return\n"),
+        ("engine/live_sink.py", "        self._flush(self.flush_inputs)  # the disk", "        return  # the disk"),
         ("engine/live_sink.py", "        self.sync_all_soon()\n        wanted", "        return\n        wanted"),
         ("engine/live_sink.py", "            self._on_fault(self.fault)\n", ""),
     )),
