@@ -18,8 +18,6 @@ import pytest
 
 from support.market import PROJECT
 
-pytestmark = [pytest.mark.whole_run, pytest.mark.timeout(300)]
-
 
 class Cut(NamedTuple):
     """A control, the drill that proves it, and what is put in the place of what in which file of the source."""
@@ -58,11 +56,13 @@ CUTS = (
         ("engine/live_look.py", "return seen, compare(seen, self._view(), self._fold)", "return seen, []"),
     )),
     Cut("sync before send", "disk-full", (
-        ("engine/live_sink.py", "        while self._recorded_seq < wanted:\n", "        while False:\n"),
+        ("engine/live_sink.py", "        self._flush(self.flush_inputs)  # the disk", "        return  # the disk"),
+        ("engine/live_sink.py", "        self.sync_all_soon()\n        wanted", "        return\n        wanted"),
         ("engine/live_sink.py", "            self._on_fault(self.fault)\n", ""),
     )),
     Cut("sync before send", "journal-fsync-error", (
-        ("engine/live_sink.py", "        while self._recorded_seq < wanted:\n", "        while False:\n"),
+        ("engine/live_sink.py", "        self._flush(self.flush_inputs)  # the disk", "        return  # the disk"),
+        ("engine/live_sink.py", "        self.sync_all_soon()\n        wanted", "        return\n        wanted"),
         ("engine/live_sink.py", "            self._on_fault(self.fault)\n", ""),
     )),
     Cut("dedupe", "duplicate-and-reordered-fills", (
@@ -74,20 +74,35 @@ CUTS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("cut", CUTS, ids=lambda cut: f"{cut.control}-{cut.drill}".replace(" ", "_"))
-def test_a_drill_fails_where_its_control_is_cut_out_of_the_source(tmp_path: Path, cut: Cut) -> None:
-    """The verdict is fail, and not that something could not be tried."""
-    source = tmp_path / "src"
+EACH = pytest.mark.parametrize("cut", CUTS, ids=lambda cut: f"{cut.control}-{cut.drill}".replace(" ", "_"))
+
+
+def cut_out(cut: Cut, source: Path) -> None:
+    """Cut a control out of a copy of the source."""
     shutil.copytree(PROJECT / "src" / "tc", source / "tc", ignore=shutil.ignore_patterns("__pycache__"))
     for name, old, new in cut.edits:
         path = source / "tc" / name
         text = path.read_text()
         assert text.count(old) == 1, f"{name} has no such place: {old}"
         path.write_text(text.replace(old, new))
+
+
+@EACH
+def test_what_is_cut_is_there(tmp_path: Path, cut: Cut) -> None:
+    """Each place is in the source, once."""
+    cut_out(cut, tmp_path)
+
+
+@EACH
+@pytest.mark.whole_run
+@pytest.mark.timeout(300)
+def test_a_drill_fails_where_its_control_is_cut_out_of_the_source(tmp_path: Path, cut: Cut) -> None:
+    """The verdict is fail, and not that something could not be tried."""
+    cut_out(cut, tmp_path / "src")
     roots = ["--artifacts-root", str(tmp_path / "artifacts"), "--runtime-root", str(tmp_path / "runtime")]
     words = [sys.executable, "-P", "-m", "tc", "drill", "run", cut.drill, "--no-negative", "--json", *roots]
     began = time.monotonic()
-    environment = os.environ | {"PYTHONPATH": str(source)}
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "src")}
     done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 1, done.stdout + done.stderr
     (found,) = json.loads(done.stdout)

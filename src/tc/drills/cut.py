@@ -76,15 +76,9 @@ def _all_allowed() -> None:
     _swap("tc.engine.gate_rules:GateRules.judge", lambda _self, _book, _intent: Judgment())
 
 
-async def _at_once(*_arguments: Any, **_words: Any) -> bool:
-    """Say yes, when it is awaited, without having looked."""
-    return True
-
-
-def _no_comparison() -> None:
-    """A node that starts again without its journal, and trades before its books were held against the venue's."""
+def _forgetful() -> None:
+    """A node that starts again without its journal: what the venue says of its orders is all that it knows."""
     _swap("tc.engine.live:restore_cache", lambda _kernel, _entries, _venue_id: [])
-    _swap("tc.engine.live_look:Looker.settle", _at_once)
 
 
 async def _never(*_arguments: Any, **_words: Any) -> None:
@@ -212,7 +206,7 @@ CUTS: Mapping[str, Mapping[str, Cut]] = {
         "kill": _without("tc.venue.client:VenueClient._set_clock"),
     },
     "independence": {"node": _asking_prometheus},
-    "recovery": {"node": _no_comparison},
+    "recovery": {"node": _forgetful},
     "sync before send": {"node": _unrecorded},
     "kill past the disk": {"kill": _latch_or_nothing, "agent": _without("tc.runs.agent:Agent._kill")},
     "reservation": {"node": _answering(None, "tc.engine.gate:Gate._denial_of")},

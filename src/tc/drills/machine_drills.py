@@ -22,8 +22,6 @@ STEPPED_S = 3.0
 """How long each step lasts: some bars, and looks of node and agent."""
 OUTSIDE = -1021
 FALSE_ALARMS = ("node_stalled", "stale_data", "node_dead", "agent_dead", "supervisor_dead")
-LEFT_S = 1.0
-"""What was synced in the moment before may still be on its way to the venue."""
 
 
 def clock_steps(x: Experiment) -> None:
@@ -102,14 +100,19 @@ def syncs_fail(x: Experiment) -> None:
             Act("every sync of the node to the disk fails with EIO",
                 lambda one: _tell(one, SYNC, str(node.pid)), _filtered(node))
         )  # fmt: skip
-        x.pause(LEFT_S)
-        before = adding(target)
+        failing_ns = x.wall_ns()
         ended = x.seconds_until(lambda: not node.is_alive, since)
         x.measure("ended_s", ended)
         await_alert(x, "journal_poisoned", since_ns)
-        x.measure("sent", float(len(adding(target) - before)))
+        x.measure("sent", float(len(adding(target) & _made_since(target, failing_ns))))
         sealed = ended is not None and x.until(lambda: target.run.is_sealed, 60.0)
         x.measure("sealed", float(bool(sealed)))
+
+
+def _made_since(target: Target, since_ns: int) -> set[str]:
+    """Return the orders that the node made since a moment."""
+    made = [one for one in target.found("OrderInitialized") if one.ts > since_ns]
+    return {str(one.payload()["client_order_id"]) for one in made}
 
 
 def _filtered(node: Process) -> Callable[[Target], str | None]:
@@ -139,7 +142,7 @@ _SYNC = Drill(
     fault="The kernel answers EIO to every fsync and fdatasync of the node (a seccomp filter, which needs no root).",
     thresholds=(Threshold("ended_s", "from the first failing sync until the node is gone", "s", most=10.0),
                 replace(ALERTED, what="from the first failing sync until the alert was sent"),
-                Threshold("sent", "orders that add risk and came to the venue after that", "orders", most=0),
+                Threshold("sent", "orders made after that, adding risk, that came to the venue", "orders", most=0),
                 Threshold("sealed", "whether another node settled and sealed the run", "", least=1)),
     rollback="the filter went with the process; another node settled the run", runbook="docs/runbooks/storage.md",
     negative="sync before send", steps=syncs_fail, window_s=15.0, needs=("sync",), anchors=("C12",),

@@ -79,7 +79,10 @@ def stalls(x: Experiment) -> None:
     with x.observed():
         since = x.inject(Act("the strategy blocks the loop", lambda _one: _tell(x, "block"), _is_blocked))
         await_alert(x, "node_stalled", since_ns)
-        x.measure("ended_s", x.seconds_until(lambda: not node.is_alive, since))
+        ended = x.seconds_until(lambda: not node.is_alive, since)
+        x.measure("ended_s", ended)
+        if ended is None:
+            return  # nobody comes back from where nobody went
         x.measure("back_s", x.seconds_until(lambda: x.target.count("NodeStarted") > 1, since, 60.0))
         settle(x, x.now)
         x.measure("held", x.target.venue.truth().exposure())

@@ -19,7 +19,8 @@ from tc.runs.kill_order import KillOrder
 from tc.supervise.child import Child
 from tc.supervise.watch_policy import SECOND, Dead, Healthy, Stalled, Watch, WatchPolicy
 
-ARM_S = 10.0
+ARM_S, SAID_S = 30.0, 10.0
+"""How long it may take to be armed, on a machine that is busy too, and to say how its kill came out."""
 STOP_S = 2.0
 POLL_S = 0.02
 RESTARTS_MAX = 3
@@ -142,7 +143,7 @@ class ArmedAgent:
         """
         if self._child is None:
             return
-        deadline_ns = clock.monotonic_ns() + int(ARM_S * 1e9)
+        deadline_ns = clock.monotonic_ns() + int(SAID_S * 1e9)
         while self.is_running and self._is_awaited(is_sealed=is_sealed) and clock.monotonic_ns() < deadline_ns:
             self._read(self._child)
             clock.sleep(POLL_S)
