@@ -135,6 +135,7 @@ def test_every_fault_of_the_library_is_taken_back(tmp_path: Path) -> None:
     library = [
         FeedHeld(), VenueFault("stall", target="market"), VenueFault("stall", target="user"),
         VenueFault("refuse", target="user"), VenueFault("latency", target="http", milliseconds=50),
+        VenueFault("http", status=429, retry_after_s=3, count=5, path="/fapi/v1/nothing"),
         VenueFault("reject", count=5), VenueFault("lost_ack", how="503", count=5),
         VenueFault("duplicate", count=500), VenueFault("drop", event="NOTHING", count=5), Stopped("node"),
         Stopped("agent"),

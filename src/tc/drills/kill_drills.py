@@ -20,6 +20,8 @@ RESTING = 12
 INTENTS, TRADES_S = 5, 15.0
 """So many orders of a run that must send none are enough to know; a node that started has so long to send them."""
 WHO = ("--by", "drill", "--reason", "a drill")
+GIVES_UP_S = 45.0
+"""So long the command is waited for: several times what any of them may take."""
 RUNBOOK = "docs/runbooks/kill.md"
 HURTS = "its positions are closed, its orders canceled, it ends as killed, and its account stays latched"
 
@@ -49,7 +51,7 @@ def _kill(x: Experiment) -> float:
 
     def give(target: Target) -> None:
         began = x.now
-        done = target.tc("kill", "activate", target.run.run_id, *WHO, "--json")
+        done = target.tc("kill", "activate", target.run.run_id, *WHO, "--json", timeout_s=GIVES_UP_S)
         x.notes["kill"] = {
             "exit_code": done.exit_code, "said": (done.stdout or done.stderr)[-3_000:], "seconds": x.now - began,
         }  # fmt: skip
