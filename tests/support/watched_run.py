@@ -68,7 +68,7 @@ class Watched:
     def until_running(self, attempt: int) -> None:
         """Wait until that start of its node listens."""
         until(lambda: self.paper.counts_if_any().get("NodeStarted", 0) >= attempt, "it did not start", SLOW_S)
-        until(control_path(self.paper.run.scratch).exists, "it does not listen", SLOW_S)
+        until(lambda: control_path(self.paper.run.scratch).exists(), "it does not listen", SLOW_S)
 
     def tell(self, line: str) -> None:
         """Tell the strategy what to do at its next bar."""
