@@ -23,9 +23,11 @@ folder = Path(sys.argv[1])
 carry_clock(folder)
 began, since = time.time(), time.monotonic()
 found = [off()]
-for seconds in ("-5", "5", "0"):
-    (folder / "clock").write_text(seconds)
-    time.sleep(0.3)
+for seconds in (-5, 5, 0):
+    (folder / "clock").write_text(str(seconds))
+    deadline = time.monotonic() + 10
+    while off()[0] != seconds and time.monotonic() < deadline:
+        time.sleep(0.01)
     found.append(off()[0])
 print(found)
 """
@@ -42,7 +44,13 @@ file = os.open(folder / "file", os.O_CREAT | os.O_RDWR)
 time.sleep(0.3)
 os.fsync(file)
 (folder / "sync").write_text(str(os.getpid()))
-time.sleep(0.3)
+deadline = time.monotonic() + 10
+while time.monotonic() < deadline:
+    try:
+        os.fsync(file)
+    except OSError:
+        break
+    time.sleep(0.01)
 os.write(file, b"x")
 for sync in (os.fsync, os.fdatasync):
     try:

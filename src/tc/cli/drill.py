@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,12 +9,12 @@ from typer.core import TyperGroup
 
 from tc.cli.drill_defects import defects
 from tc.cli.options import ArtifactsRoot, AsJson, RuntimeRoot
-from tc.cli.output import print_json, print_lines, print_table
+from tc.cli.output import print_json, print_lines, print_table, say, telling
 from tc.errors import InputError
 from tc.store.roots import Roots
 
 if TYPE_CHECKING:
-    from tc.drills.session import Outcome, Tell
+    from tc.drills.session import Outcome
 
 ALL = "all"
 EXIT_SAID_NO, EXIT_INTERRUPTED = 1, 130
@@ -108,7 +105,7 @@ def run(
     if run_id is not None:
         _warn([(one.name, one.hurts) for one in chosen], run_id)
     outcomes = []
-    with _telling(is_quiet=as_json) as tell:
+    with telling(is_quiet=as_json) as tell:
         for drill in chosen:
             outcome = run_drill(drill, wish, tell)
             outcomes.append(outcome)
@@ -164,23 +161,7 @@ def _last(document: dict[str, Any]) -> str:
 def _warn(chosen: list[tuple[str, str]], run_id: str) -> None:
     for name, hurts in chosen:
         if hurts:
-            sys.stderr.write(f"drill {name} on run {run_id} may hurt: {hurts}\n")
-
-
-@contextmanager
-def _telling(*, is_quiet: bool) -> Iterator[Tell]:
-    """Yield who is told what happens: a line that moves on a terminal, nothing for machines, plain lines elsewhere."""
-    if is_quiet:
-        yield lambda _name, _text: None
-        return
-    if not sys.stderr.isatty():
-        yield lambda name, text: print(f"{name}: {text}", file=sys.stderr, flush=True)  # noqa: T201 - as it happens
-        return
-    from rich.console import Console
-    from rich.status import Status
-
-    with Status("", console=Console(stderr=True, highlight=False)) as status:
-        yield lambda name, text: status.update(f"{name}: {text}")
+            say(f"drill {name} on run {run_id} may hurt: {hurts}\n")
 
 
 def _show(outcome: Outcome) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import signal
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tc.cli.options import ArtifactsRoot, AsJson, RuntimeRoot
-from tc.cli.output import print_json, print_lines, print_table
+from tc.cli.output import print_json, print_lines, print_table, telling
 from tc.store.roots import Roots
 
 if TYPE_CHECKING:
@@ -41,16 +40,12 @@ def defects(
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: venue and node end with us
     roots = Roots.of(artifacts_root, runtime_root)
-
-    def tell(name: str, text: str) -> None:
-        if not as_json:
-            print(f"{name}: {text}", file=sys.stderr, flush=True)  # noqa: T201 - as it happens
-
     found = []
-    for one in chosen:
-        found.append(show_defect(one, roots, tell, has_control=control))
-        if not as_json:
-            _show(found[-1])
+    with telling(is_quiet=as_json) as tell:
+        for one in chosen:
+            found.append(show_defect(one, roots, tell, has_control=control))
+            if not as_json:
+                _show(found[-1])
     if as_json:
         print_json([_facts(one) for one in found])
     elif len(found) > 1:

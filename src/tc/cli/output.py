@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -29,6 +30,22 @@ def say(text: str) -> None:
     except OSError:
         # What is still buffered must not fail again while the interpreter ends: that would be exit code 120.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+@contextmanager
+def telling(*, is_quiet: bool) -> Iterator[Callable[[str, str], None]]:
+    """Yield who is told what happens: a line that moves on a terminal, nothing for machines, plain lines elsewhere."""
+    if is_quiet:
+        yield lambda _name, _text: None
+        return
+    if not sys.stderr.isatty():
+        yield lambda name, text: say(f"{name}: {text}\n")
+        return
+    from rich.console import Console
+    from rich.status import Status
+
+    with Status("", console=Console(stderr=True, highlight=False)) as status:
+        yield lambda name, text: status.update(f"{name}: {text}")
 
 
 def print_json(value: Any) -> None:
