@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tc.drills import (
     kill_drills,
+    limit_drills,
     machine_drills,
     outside_drills,
     process_drills,
@@ -21,6 +22,7 @@ DRILLS: dict[str, Drill] = {
         venue_drills,
         outside_drills,
         strategy_drills,
+        limit_drills,
         process_drills,
         machine_drills,
         storage_drills,

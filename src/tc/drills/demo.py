@@ -10,7 +10,7 @@ from typing import Any
 
 from tc.clock import Clock
 from tc.drills.drill import Stage
-from tc.drills.target import Target
+from tc.drills.target import SCRIPT, Target
 from tc.durable import (
     is_process_alive,
     make_directory,
@@ -28,7 +28,6 @@ DATASET = "drill-btc-1m"
 BARS = 4_000
 INSTRUMENT = "BTCUSDT-PERP.BINANCE"
 SYMBOL = "BTCUSDT"
-BAR_TYPE = f"{INSTRUMENT}-1-MINUTE-LAST-EXTERNAL"
 RUN_ID = "drill"
 DURATION = "15m"  # whatever becomes of the drill, the run ends by itself
 START_S = 90.0
@@ -44,13 +43,11 @@ _SPEC: dict[str, Any] = {
         "id": "BINANCE", "account_type": "MARGIN", "oms_type": "NETTING", "starting_balances": ["100000 USDT"],
         "leverage": 10,
     },
-    "instruments": [{
-        "id": INSTRUMENT, "kind": "perpetual", "base_currency": "BTC", "quote_currency": "USDT",
-        "price_increment": "0.1", "size_increment": "0.001", "min_quantity": "0.001", "max_quantity": "1000",
-        "min_notional": "5 USDT", "margin_init": "0.05", "margin_maint": "0.025", "maker_fee": "0.0002",
-        "taker_fee": "0.0004",
-    }],
-    "data": {"dataset": DATASET, "bar_type": BAR_TYPE, "volume": "base"},
+}  # fmt: skip
+_INSTRUMENT: dict[str, Any] = {
+    "kind": "perpetual", "quote_currency": "USDT", "price_increment": "0.1", "size_increment": "0.001",
+    "min_quantity": "0.001", "max_quantity": "1000", "min_notional": "5 USDT", "margin_init": "0.05",
+    "margin_maint": "0.025", "maker_fee": "0.0002", "taker_fee": "0.0004",
 }  # fmt: skip
 _RISK: dict[str, Any] = {
     "order_value": "20000 USDT", "order_quantity": "0.5", "position_value": "100000 USDT", "message_rate": "100/s",
@@ -82,8 +79,7 @@ class DemoRun:
         module = ("tc",) if is_plain else (MUTANT, cut or NONE, stage.hand or NONE)
         self.log = keep / "run.log"
         self.spec_path = keep / "run_spec.yaml"
-        self.script = scratch / "script"
-        self.target = Target(RunDirectory(self.roots, RUN_ID), environment, module, self.script)
+        self.target = Target(RunDirectory(self.roots, RUN_ID), environment, module, scratch / SCRIPT)
 
     def start(self) -> None:
         """Start it and return when it trades.
@@ -122,18 +118,23 @@ class DemoRun:
         """Return the spec as JSON values, which are YAML too."""
         stage = self._stage
         traders = {"trader": {"source": stage.strategy, **stage.config}, **stage.others}
-        common = {"instrument_id": INSTRUMENT, "bar_type": BAR_TYPE, "trade_size": "0.010"}
         strategies = []
         for name, given in traders.items():
-            config = {**common, **given}
-            source = config.pop("source")
-            if config.get("script"):
-                config["script"] = str(self.script)
+            config = {"trade_size": "0.010", **given}
+            source, instrument = config.pop("source"), _instrument(config.pop("coin", stage.coins[0]))
+            config |= {"instrument_id": instrument, "bar_type": _bar_type(instrument)}
+            if "script" in config:
+                config["script"] = str(self.scratch / config["script"])
             strategies.append({"id": name, "source": source, "config": config})
         risk = {name: value for name, value in {**_RISK, **stage.risk}.items() if value is not None}
         safety = {**_SAFETY, **stage.safety}
-        data = {**_SPEC["data"], "speed": stage.speed}
-        return {**_SPEC, "data": data, "strategies": strategies, "risk": risk, "safety": safety}
+        instruments = [{**_INSTRUMENT, "id": _instrument(coin), "base_currency": coin} for coin in stage.coins]
+        data = [
+            {"dataset": DATASET, "bar_type": _bar_type(one["id"]), "volume": "base", "speed": stage.speed}
+            for one in instruments
+        ]
+        told = {"instruments": instruments, "data": data, "strategies": strategies, "risk": risk, "safety": safety}
+        return _SPEC | told
 
     def last_words(self) -> str:
         """Return the end of what the run said."""
@@ -168,6 +169,14 @@ class DemoRun:
         if not run.path.is_dir():
             return False
         return run.metadata()["status"] == "running" and sum(1 for _ in self.target.entries()) >= self._stage.entries
+
+
+def _instrument(coin: str) -> str:
+    return INSTRUMENT.replace("BTC", coin)
+
+
+def _bar_type(instrument: str) -> str:
+    return f"{instrument}-1-MINUTE-LAST-EXTERNAL"
 
 
 def require_living_drill(environment: dict[str, str]) -> None:

@@ -27,6 +27,8 @@ class Stage:
     risk: Mapping[str, Any] = field(default_factory=dict)
     safety: Mapping[str, Any] = field(default_factory=dict)
     speed: int = 300
+    coins: tuple[str, ...] = ("BTC",)
+    """One instrument each; a strategy whose config says no `coin` trades the first."""
     entries: int = 60
     hand: str = ""
     """What its processes carry inside (`tc.drills.inside`), so that they can be broken."""

@@ -24,6 +24,7 @@ from tc.supervise.process import ChildResult, signal_process
 from tc.supervise.program import run_module
 
 COMMAND_S = 120.0
+SCRIPT = "script"
 PARTS = ("node", "agent", "supervisor", "venue")
 _TRACES = {"agent": AGENT, "supervisor": SUPERVISOR, "venue": VENUE}
 
@@ -79,7 +80,7 @@ class Target:
         self.environment = dict(environment)
         self.module = module
         self.venue = VenuePort(run)
-        self.script = script or run.scratch / "script"
+        self.script = script or run.scratch / SCRIPT
 
     def tc(self, *arguments: str, timeout_s: float = COMMAND_S) -> ChildResult:
         """Give a command as an operator would."""
