@@ -29,7 +29,7 @@ WITHOUT = ROOT / "benchmarks" / "without_journal"
 STRATEGY = ROOT / "benchmarks" / "strategies" / "one_at_a_time.py"
 SECONDS = 20
 LATENCY_SECONDS = 10
-ROUNDS = 6
+ROUNDS = 8
 SPEED = 600
 BARS_A_SECOND, SYMBOLS, FASTEST = 800, 48, 1_000
 SYNC_BYTES = 2_048
@@ -47,6 +47,7 @@ def _latency() -> None:
     base: list[float] = []
     extra: list[float] = []
     orders = 0
+    dataset("demo-btc-1m", 7)
     syncs = Syncs(SCRATCH / "sync")
     with syncs:
         for number in range(ROUNDS):
@@ -120,7 +121,6 @@ def _roots(name: str) -> Roots:
 
 
 def _plain(number: int) -> list[float]:
-    dataset("demo-btc-1m", 7)
     name = f"plain-{time.time_ns()}-{number}"
     venue = OwnVenue(
         read_run_spec(yaml.safe_dump(_spec("bench-plain", LATENCY_SECONDS)).encode(), "bench"), _roots(name), name
