@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -32,6 +32,7 @@ class Appender:
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
+        self._name = str(path)
         self._descriptor = descriptor
         self._pid = os.getpid()
         self._mutex = threading.Lock()  # the state below
@@ -66,20 +67,22 @@ class Appender:
         with self._mutex:
             if self._must_ask:
                 self._admit()
-            lines = self._tail.lines
-            if lines:
-                _, seq, prev = lines[-1]
-            else:
-                seq, prev = self._tail.written
-            line, digest = encode_line(seq + 1, prev, type, ts, payload)
-            if len(line) > LINE_BYTES_MAX:
-                raise NotWritten(self.path, f"an entry of {len(line)} bytes is over {LINE_BYTES_MAX}")
-            self._adders.add(threading.get_ident())
-            self._buffered_bytes += len(line)
-            lines.append((line, seq + 1, digest))
-            if self._buffered_bytes > BUFFER_BYTES_MAX:
-                self._flush()
-            return seq + 1
+            seq = self._add(threading.get_ident(), type, ts, payload)
+        return seq  # noqa: RET504 - not inside: what a handler raises there would leave the mutex held
+
+    def add_all(self, entries: Iterable[tuple[str, int, bytes]]) -> None:
+        """Buffer entries of type, `ts` and data in their order, as `add` does each.
+
+        Raises:
+            NotWritten: as `add` does; those before the one that was refused stay buffered.
+            OutcomeUnknown: an earlier sync failed.
+        """
+        with self._mutex:
+            if self._must_ask:
+                self._admit()
+            thread = threading.get_ident()
+            for kind, ts, data in entries:
+                self._add(thread, kind, ts, data)
 
     def flush(self) -> None:
         """Write what was added to the file, where readers see it; a power cut may still take it.
@@ -137,6 +140,22 @@ class Appender:
             self._is_closed = self._must_ask = True
             close(self._descriptor)
 
+    def _add(self, thread: int, kind: str, ts: int, data: bytes) -> int:
+        lines = self._tail.lines
+        if lines:
+            _, seq, prev = lines[-1]
+        else:
+            seq, prev = self._tail.written
+        line, digest = encode_line(seq + 1, prev, kind, ts, data)
+        if len(line) > LINE_BYTES_MAX:
+            raise NotWritten(self.path, f"an entry of {len(line)} bytes is over {LINE_BYTES_MAX}")
+        self._adders.add(thread)
+        self._buffered_bytes += len(line)
+        lines.append((line, seq + 1, digest))
+        if self._buffered_bytes > BUFFER_BYTES_MAX:
+            self._flush()
+        return seq + 1
+
     def _admit(self) -> None:
         if self._is_closed:
             raise TcBug(f"{self.path} was used after it was closed")
@@ -158,11 +177,13 @@ class Appender:
         except StorageError:
             self._drop()
             raise
-        batch = b"".join([line for line, _, _ in self._tail.lines])
+        lines = self._tail.lines
+        batch = b"".join([line for line, _, _ in lines])
+        _, seq, digest = lines[-1]
         try:
             write_all(self._descriptor, batch)
             self._is_dirty = True
-            self._tail = _Tail(self.head, self._tail.end + len(batch), [])
+            self._tail = _Tail(Head(seq, digest), self._tail.end + len(batch), [])
         except OSError as error:
             self._take_back(error)
             self._drop()
@@ -177,18 +198,20 @@ class Appender:
         # Last look before writing: still the file that was verified, ending where we left it.
         if os.getpid() != self._pid:
             raise TcBug(f"{self.path} belongs to pid {self._pid} and was used by its fork {os.getpid()}")
-        self._check_name()
-        size = os.fstat(self._descriptor).st_size
+        size = self._check_name().st_size
         if size != self._tail.end:
             self._refuse(NotWritten(self.path, f"it ends at byte {size}, expected {self._tail.end}: not ours alone"))
 
-    def _check_name(self) -> None:
+    def _check_name(self) -> os.stat_result:
+        """Return the state of the file by its name, once it is known to be ours."""
         try:
-            named = os.stat(self.path)
+            named = os.stat(self._name)
         except FileNotFoundError:
             self._refuse(NotWritten(self.path, "it is not there any more"))
-        if not os.path.samestat(named, os.fstat(self._descriptor)):
+        own = os.fstat(self._descriptor)
+        if named.st_ino != own.st_ino or named.st_dev != own.st_dev:
             self._refuse(NotWritten(self.path, "another file took its name"))
+        return own
 
     def _take_back(self, error: BaseException) -> None:
         try:

@@ -12,9 +12,9 @@ from tc.errors import OutcomeUnknown, StorageError
 
 def write_all(descriptor: int, data: bytes) -> None:
     """Write every byte; a short write is continued, and a full disk surfaces as the OSError after it."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
+    written = os.write(descriptor, data)
+    while written < len(data):
+        written += os.write(descriptor, memoryview(data)[written:])
 
 
 def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:

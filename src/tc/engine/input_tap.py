@@ -85,9 +85,10 @@ class InputTap:
             StorageError: it is not written.
         """
         pending, self._pending = self._pending, []
-        for kind, ts, depth, body in pending:
-            said = body() if callable(body) else body
-            self._journal.add(kind, ts, encode(said if depth is None else {**said, "depth": depth}))
+        said = ((kind, ts, depth, body() if callable(body) else body) for kind, ts, depth, body in pending)
+        self._journal.add_all(
+            (kind, ts, encode(what if depth is None else {**what, "depth": depth})) for kind, ts, depth, what in said
+        )
         self._journal.flush()
 
     def clock_of(self, strategy: Any) -> RecordedClock:

@@ -182,8 +182,7 @@ class LiveSink:
 
     def _write(self) -> None:
         added, self._added = self._added, []
-        for entry_type, ts, data in added:
-            self._journal.add(entry_type, ts, data)
+        self._journal.add_all(added)
         self._journal.flush()
 
     def _flush_all(self) -> None:
