@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -15,12 +16,16 @@ from support.market import PROJECT
 from tc.clock import SYSTEM_CLOCK
 from tc.drills.catalog import DRILLS, find_drill
 from tc.drills.cut import CUTS
+from tc.drills.demo import DemoRun
 from tc.drills.drill import plan_digest
 from tc.drills.evidence import latest, read_evidence, register_plan, sealed
+from tc.drills.limit_drills import losing_streak
 from tc.drills.picture import draw_timeline
 from tc.drills.report import render_html, render_markdown
+from tc.drills.venue_port import Truth
 from tc.errors import NotFound
 from tc.ids import plain_id
+from tc.model.reading import read_run_spec
 from tc.store.run_directory import encode_document
 
 EACH = pytest.mark.parametrize("drill", DRILLS.values(), ids=list(DRILLS))
@@ -91,6 +96,27 @@ def document() -> dict:
     }  # fmt: skip
 
 
+def test_a_losing_streak_is_counted_from_the_venues_fills() -> None:
+    """Rounds go from flat to flat, their fees count, and a round that won, or a position still open, is no loss."""
+
+    def fills(*rows: tuple[str, str, str]) -> Truth:
+        names = ("side", "quantity", "realized")
+        return Truth({"fills": [{**dict(zip(names, row, strict=True)), "fee": "1"} for row in rows]})
+
+    lost, won = [("BUY", "2", "0"), ("SELL", "2", "1.5")], [("SELL", "1", "0"), ("BUY", "1", "2")]
+    assert losing_streak(fills(*lost, *lost)) == 2
+    assert losing_streak(fills(*lost, *won)) == 0
+    assert losing_streak(fills(*won, *lost, ("BUY", "1", "0"))) == 1
+
+
+@EACH
+def test_a_stage_is_a_spec_that_the_product_takes(drill, tmp_path: Path) -> None:
+    """Every drill's own run is described by a RunSpec that is read without a problem."""
+    spec = DemoRun(drill.stage, tmp_path, tmp_path, SYSTEM_CLOCK).spec()
+    found = read_run_spec(json.dumps(spec).encode(), drill.name)
+    assert len(found.instruments) == len(drill.stage.coins)
+
+
 def test_evidence_that_was_changed_is_known(tmp_path: Path) -> None:
     """One changed verdict and the digest does not hold any more."""
     path = tmp_path / "kill-switch-1.json"
@@ -129,6 +155,7 @@ EACH_CUT = """
 import os, sys, traceback
 import tc.engine.live
 from tc.drills.cut import CUTS
+from tc.drills.demo import DemoRun
 for name, cuts in CUTS.items():
     child = os.fork()
     if not child:

@@ -49,6 +49,30 @@ def test_entries_are_read_back_in_order(tmp_path: Path) -> None:
     assert verify_journal(path).head == Head(3, entries[2].hash)
 
 
+def test_entries_added_together_are_as_if_added_one_by_one(tmp_path: Path) -> None:
+    """The same bytes, over a full buffer too; what was added before one that is refused stays and is written."""
+    entries = [("Event", ts, b'{"n":"%b"}' % (b"x" * 1_000)) for ts in range(600)]  # more than a buffer holds
+    with Journal.create(tmp_path / "one") as one, Journal.create(tmp_path / "together") as together:
+        for entry in entries:
+            one.add(*entry)
+        together.add_all(entries)
+        assert together.head == one.head
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "together").read_bytes()
+    with Journal.create(tmp_path / "refused") as journal, pytest.raises(TcBug, match="one JSON object"):
+        journal.add_all([("Event", 1, b"{}"), ("Event", 2, b"no object"), ("Event", 3, b"{}")])
+    assert facts(list(read_entries(tmp_path / "refused"))) == [(1, 1, "Event")]
+
+
+def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system that takes seven bytes at a time gets them all, once."""
+    write = os.write
+    with Journal.create(tmp_path / "journal") as journal:
+        monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, bytes(data[:7])))
+        journal.append("Event", 1, {"a": "b" * 50})
+        monkeypatch.undo()
+    assert verify_journal(tmp_path / "journal").head.seq == 1
+
+
 def test_envelope_has_its_fixed_order(tmp_path: Path) -> None:
     """A line is one JSON object with the keys seq, ts, type, prev, data, hash in this order."""
     with Journal.create(tmp_path / "journal") as journal:
