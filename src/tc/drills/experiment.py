@@ -140,8 +140,8 @@ class Experiment:
 
     def lift(self, fault: Fault) -> float:
         """Take one fault back before the drill is over, and return when it was gone."""
-        self._faults.remove(fault)
         self._take_back(fault)
+        self._faults.remove(fault)  # not before: Ctrl-C in between, and nobody would take it back
         return self.now
 
     def roll_back(self) -> None:
