@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from support.market import has_shared_data
 
-WHOLE_RUNS_OF = 8
+WHOLE_RUNS_OF = 12
 """Of so many whole paper runs of a file one is in `make test`; a folder's files with fewer count as one file, of which
 at least one is. All of them are in `make faults`."""
 WITHOUT_DATA = pytest.StashKey[int]()

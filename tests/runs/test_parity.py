@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from support.market import BTC_MINUTES, GENERATED, made_up_bars, shared_data_folder
-from support.paper_lab import Paper, ended
+from support.paper_lab import DEADLINE_S, Paper, ended
 from support.venue_process import until
 from tc.data.dataset_store import DatasetStore
 from tc.durable import Journal, read_artifact, read_entries, unprotect_tree, write_artifact
@@ -174,6 +174,7 @@ def test_an_order_that_a_fault_refused_is_named_a_fault(tmp_path) -> None:
 
 
 @pytest.mark.shared_data
+@pytest.mark.timeout(900)
 def test_a_day_of_real_minutes_is_explained(tmp_path) -> None:
     """Bars of a real market (a day of them in a full run): every order matches or its cause is named."""
     run = Pair(tmp_path, "150s" if IS_FULL else "15s", speed=600)
@@ -182,9 +183,10 @@ def test_a_day_of_real_minutes_is_explained(tmp_path) -> None:
     assert done.returncode == 0, done.stderr
     text = run.spec.read_text().replace("price_increment: 0.1\n", "price_increment: 0.001\n")
     run.spec.write_text(text.replace("volume: base", "volume: quote"))
-    code, _, words = ended(run.start())
+    code, _, words = ended(run.start(), 150 + DEADLINE_S)
     assert code == 0, words
     found = run.compared(run.backtest())
+    print({name: found[name] for name in ("score", "orders", "orders_by_cause", "unexplained") if name in found})
     assert (found["unexplained"], found["orders"] > 10) == (0, True)
 
 

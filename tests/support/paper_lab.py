@@ -239,8 +239,8 @@ class Settled:
         return self.is_matched and not self.differs
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[int, Any, str]:
+def ended(process: subprocess.Popen[str], within_s: float = DEADLINE_S) -> tuple[int, Any, str]:
     """Wait until it ends; return exit code, facts and words."""
-    out, words = process.communicate(timeout=DEADLINE_S)
+    out, words = process.communicate(timeout=within_s)
     assert out, words
     return process.returncode, json.loads(out), words
