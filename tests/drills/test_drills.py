@@ -19,6 +19,7 @@ from tc.drills.cut import CUTS
 from tc.drills.demo import DemoRun
 from tc.drills.drill import plan_digest
 from tc.drills.evidence import latest, read_evidence, register_plan, sealed
+from tc.drills.experiment import Experiment
 from tc.drills.limit_drills import losing_streak
 from tc.drills.picture import draw_timeline
 from tc.drills.report import render_html, render_markdown
@@ -109,6 +110,39 @@ def test_a_losing_streak_is_counted_from_the_venues_fills() -> None:
     assert losing_streak(fills(*won, *lost, ("BUY", "1", "0"))) == 1
 
 
+class Sticky:
+    """A fault that is still there when taking it back is interrupted for the first time."""
+
+    what = "a fault"
+
+    def __init__(self) -> None:
+        self.is_there = self.was_interrupted = False
+
+    def bring_in(self, _target: object) -> None:
+        self.is_there = True
+
+    def take_back(self, _target: object) -> None:
+        if not self.was_interrupted:
+            self.was_interrupted = True
+            raise KeyboardInterrupt
+        self.is_there = False
+
+    def remains(self, _target: object) -> str | None:
+        return "it is still there" if self.is_there else None
+
+
+def test_ctrl_c_while_a_fault_is_lifted_leaves_it_to_the_rollback() -> None:
+    """Lifting is interrupted before it did anything: the end of the drill takes the fault back, and sees it gone."""
+    fault = Sticky()
+    x = Experiment(find_drill("reject-storm"), None, SYSTEM_CLOCK, lambda _text: None)
+    x.inject(fault, is_proven_later=True)
+    with pytest.raises(KeyboardInterrupt):
+        x.lift(fault)
+    x.roll_back()
+    assert not fault.is_there
+    assert [one.is_met for one in x.findings.rollbacks] == [True]
+
+
 @EACH
 def test_a_stage_is_a_spec_that_the_product_takes(drill, tmp_path: Path) -> None:
     """Every drill's own run is described by a RunSpec that is read without a problem."""
@@ -155,7 +189,6 @@ EACH_CUT = """
 import os, sys, traceback
 import tc.engine.live
 from tc.drills.cut import CUTS
-from tc.drills.demo import DemoRun
 for name, cuts in CUTS.items():
     child = os.fork()
     if not child:

@@ -186,7 +186,6 @@ def test_a_day_of_real_minutes_is_explained(tmp_path) -> None:
     code, _, words = ended(run.start(), 150 + DEADLINE_S)
     assert code == 0, words
     found = run.compared(run.backtest())
-    print({name: found[name] for name in ("score", "orders", "orders_by_cause", "unexplained") if name in found})
     assert (found["unexplained"], found["orders"] > 10) == (0, True)
 
 

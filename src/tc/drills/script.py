@@ -20,9 +20,9 @@ def tell(x: Experiment, *lines: str, script: str = SCRIPT) -> None:
             stream.write(f"{line}\n".encode())
 
 
-def hold(x: Experiment, quantity: str = "0.010") -> None:
+def hold(x: Experiment) -> None:
     """Return once the strategy holds a position."""
-    tell(x, f"market BUY {quantity}")
+    tell(x, "market BUY 0.010")
     x.await_ready("the strategy holds a position at the venue", lambda: bool(x.target.venue.truth().net()))
 
 

@@ -203,7 +203,7 @@ class Appender:
             self._refuse(NotWritten(self.path, f"it ends at byte {size}, expected {self._tail.end}: not ours alone"))
 
     def _check_name(self) -> os.stat_result:
-        """Return the state of the file by its name, once it is known to be ours."""
+        """Return the state of our file, once its name is known to be its own still."""
         try:
             named = os.stat(self._name)
         except FileNotFoundError:

@@ -85,10 +85,7 @@ class InputTap:
             StorageError: it is not written.
         """
         pending, self._pending = self._pending, []
-        said = ((kind, ts, depth, body() if callable(body) else body) for kind, ts, depth, body in pending)
-        self._journal.add_all(
-            (kind, ts, encode(what if depth is None else {**what, "depth": depth})) for kind, ts, depth, what in said
-        )
+        self._journal.add_all([(kind, ts, _encoded(depth, body)) for kind, ts, depth, body in pending])
         self._journal.flush()
 
     def clock_of(self, strategy: Any) -> RecordedClock:
@@ -203,3 +200,8 @@ class InputTap:
             return
         is_ours = all(order.client_order_id.value in self.granted for order in orders_of(command))
         self.note(COMMAND, {**body, "by": _RUN if is_ours else _OUTSIDE})
+
+
+def _encoded(depth: int | None, body: dict[str, Any] | Callable[[], dict[str, Any]]) -> bytes:
+    said = body() if callable(body) else body
+    return encode(said if depth is None else {**said, "depth": depth})
