@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def _watch(process: subprocess.Popen[str]) -> dict[str, list[float]]:
-    """Sample the memory of the run's two children, MB, until it ends."""
+    """Sample the memory of the run's node and venue, MB, until it ends."""
     samples: dict[str, list[float]] = {"node": [], "venue": []}
     while process.poll() is None:
         time.sleep(SAMPLE_S)
@@ -58,8 +58,9 @@ def _watch(process: subprocess.Popen[str]) -> dict[str, list[float]]:
                 pages = int(Path(f"/proc/{child}/statm").read_bytes().split()[1])
             except (OSError, IndexError):
                 continue
-            kind = "venue" if b"serve" in words else "node"
-            samples[kind].append(pages * _PAGE / 2**20)
+            for kind in samples:  # the kill agent is a child, too
+                if kind.encode() in words:
+                    samples[kind].append(pages * _PAGE / 2**20)
     return samples
 
 

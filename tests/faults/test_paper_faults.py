@@ -151,8 +151,13 @@ def session(tmp_path: Path) -> Iterator[Session]:
     """Return a session that is ended whatever happens."""
     made = Session(tmp_path)
     yield made
-    if made._process is not None and made._process.poll() is None:
-        made._process.kill()
+    if made._process is not None:  # a test that failed in the middle: venue and pipes are not left to the next one
+        made._process.terminate()
+        try:
+            made._process.communicate(timeout=DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            made._process.kill()
+            made._process.communicate()
 
 
 def strike(session: Session, names: list[str], dice: random.Random) -> Settled:

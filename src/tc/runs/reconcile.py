@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tc.clock import SYSTEM_CLOCK, Clock, compact_utc
-from tc.durable import create_artifact, lock_holder, make_directory, read_artifact, read_entries
+from tc.durable import LockHolder, create_artifact, lock_holder, make_directory, read_artifact, read_entries
 from tc.errors import ComponentFault, InputError, NotFound
 from tc.evidence.fold import fold_journal
 from tc.evidence.reconcile import reconcile
@@ -49,15 +49,13 @@ def reconcile_run(roots: Roots, run_id: str, clock: Clock = SYSTEM_CLOCK) -> Rec
         ComponentFault: the node does not answer.
     """
     run = RunStore(roots).find(run_id)
-    metadata = run.metadata()
-    if run.is_sealed:
-        fold = fold_journal(read_entries(run.file(JOURNAL)))
-        document = {"moment": "sealed", "ts": clock.now_ns(), **reconcile(fold, fold.engine_state).to_json()}
-    elif metadata["mode"] != "paper":
+    if not run.is_sealed and run.metadata()["mode"] != "paper":
         raise InputError(f"run {run_id} is a backtest that is not sealed; it is reconciled at its end")
-    else:
-        document = _ask(run, clock)
-    document = {"run_id": run_id, **document}
+    found = None if run.is_sealed else _ask(run, clock)
+    if found is None:
+        fold = fold_journal(read_entries(run.file(JOURNAL)))
+        found = {"moment": "sealed", "ts": clock.now_ns(), **reconcile(fold, fold.engine_state).to_json()}
+    document = {"run_id": run_id, **found}
     folder = roots.evidence / run_id
     make_directory(folder)
     now_ns = clock.now_ns()
@@ -66,25 +64,36 @@ def reconcile_run(roots: Roots, run_id: str, clock: Clock = SYSTEM_CLOCK) -> Rec
     return Reconciled(document, path)
 
 
-def _ask(run: RunDirectory, clock: Clock) -> dict[str, Any]:
-    holder = lock_holder(run.lock_path)
-    if holder is None:
+def _ask(run: RunDirectory, clock: Clock) -> dict[str, Any] | None:
+    # What the running node finds; None where the run was sealed meanwhile.
+    if lock_holder(run.lock_path) is None:
         raise InputError(
             f"run {run.run_id} is not running; `tc runs resume {run.run_id}` goes on with it and reconciles first, "
             f"`tc runs recover {run.run_id}` settles and seals it"
         )
-    asked_ns = clock.now_ns()
+    asked_ns, again_ns = clock.now_ns(), 0
     deadline_ns = clock.monotonic_ns() + int(ANSWER_S * 1e9)
-    while clock.monotonic_ns() < deadline_ns:
-        if not signal_process(holder.pid, holder.start_time, signal.SIGUSR1):
-            break
-        again_ns = clock.monotonic_ns() + int(AGAIN_S * 1e9)  # a node that was still starting did not hear it
-        while clock.monotonic_ns() < again_ns:
-            document = _answer(run)
-            if document is not None and document["ts"] >= asked_ns:
-                return document
-            clock.sleep(POLL_S)
-    raise ComponentFault(f"run {run.run_id} did not answer within {ANSWER_S:g} s; `tc runs show {run.run_id}` says why")
+    while (now_ns := clock.monotonic_ns()) < deadline_ns:
+        if now_ns >= again_ns:  # a node that was still starting did not hear it, one that died has another in its place
+            if node := _node_of(run):
+                signal_process(node.pid, node.start_time, signal.SIGUSR1)
+            again_ns = now_ns + int(AGAIN_S * 1e9)
+        document = _answer(run)
+        if document is not None and document["ts"] >= asked_ns:
+            return document
+        if run.is_sealed:
+            return None
+        clock.sleep(POLL_S)
+    what = "did not answer" if _node_of(run) else "is gone, and no other took its place"
+    raise ComponentFault(
+        f"the node of run {run.run_id} {what} within {ANSWER_S:g} s; `tc runs show {run.run_id}` says why"
+    )
+
+
+def _node_of(run: RunDirectory) -> LockHolder | None:
+    # Only a node knows the signal: what else holds a run, to settle it, would die of it.
+    holder = lock_holder(run.lock_path)
+    return holder if holder is not None and holder.pid == run.metadata()["pid"] else None
 
 
 def _answer(run: RunDirectory) -> dict[str, Any] | None:
