@@ -54,6 +54,8 @@ def test_drills_are_listed_and_shown_without_the_engine(tmp_path: Path) -> None:
     assert (code, "no drill 'nonsense'" in words) == (2, True)
     code, _, words = drill(tmp_path, "run", "all", "--run-id", "paper")
     assert (code, "by one at a time" in words) == (2, True)
+    code, _, words = drill(tmp_path, "venue-restart", "--run-id", "nothing")
+    assert (code, "found no run 'nothing'" in words, "may hurt" in words) == (2, True, False)
 
 
 @pytest.mark.timeout(420)

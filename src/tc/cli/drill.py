@@ -93,6 +93,7 @@ def run(
     runtime_root: RuntimeRoot = None,
 ) -> None:
     """Do drills one after the other; exit 0 only where each passed and its negative control failed."""
+    from tc.cli.runs import find_run
     from tc.drills.catalog import DRILLS, find_drill
     from tc.drills.session import Wish, run_drill
 
@@ -101,9 +102,12 @@ def run(
         raise InputError(
             f"found {len(chosen)} drills with --run-id; a running run is drilled by one at a time: name it"
         )
-    wish = Wish(Roots.of(artifacts_root, runtime_root), run_id, i_know, repeat, negative)
+    roots = Roots.of(artifacts_root, runtime_root)
     if run_id is not None:
-        _warn([(one.name, one.hurts) for one in chosen], run_id)
+        run_id = find_run(roots, run_id).run_id
+        if chosen[0].hurts:
+            say(f"drill {chosen[0].name} on run {run_id} may hurt: {chosen[0].hurts}\n")
+    wish = Wish(roots, run_id, i_know, repeat, negative)
     outcomes = []
     with telling(is_quiet=as_json) as tell:
         for drill in chosen:
@@ -156,12 +160,6 @@ def _last(document: dict[str, Any]) -> str:
         return "CHANGED since it was written"
     fit = {True: "", False: ", UNFIT", None: ", negative control not run"}[document["fit"]]
     return f"{document['verdict']}{fit}"
-
-
-def _warn(chosen: list[tuple[str, str]], run_id: str) -> None:
-    for name, hurts in chosen:
-        if hurts:
-            say(f"drill {name} on run {run_id} may hurt: {hurts}\n")
 
 
 def _show(outcome: Outcome) -> None:
