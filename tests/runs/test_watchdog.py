@@ -131,6 +131,22 @@ def test_a_market_that_is_mute_from_the_start_is_noticed_too(tmp_path: Path) -> 
     assert code == 0
 
 
+def test_a_market_that_is_mute_when_a_node_is_started_again_is_noticed_too(tmp_path: Path) -> None:
+    """The feed went mute, then the node died: the next one never gets a bar of data that is not over, and says so."""
+    paper = with_safety(stuck(tmp_path, "nothing", "20s"), "stale_data_timeout_s: 2")
+    process = paper.start()
+    paper.until_entries(30)
+    paper.feed(is_paused=True)
+    os.kill(paper.run.metadata()["pid"], signal.SIGKILL)
+    until(lambda: bool(stood_down(paper)), "nobody was stood down")
+    code, _, words = ended(process)
+
+    (_, reason), *others = stood_down(paper)
+    assert not others
+    assert reason.startswith("STALE_DATA: no market data of BTCUSDT-PERP.BINANCE-1-MINUTE-LAST-EXTERNAL for 2 s")
+    assert (code, paper.counts()["NodeStarted"]) == (0, 2), words
+
+
 @pytest.mark.parametrize("action", ["leave", "cancel", "flatten"])
 def test_a_node_that_always_dies_is_restarted_three_times_and_given_up_as_the_spec_says(
     tmp_path: Path, action: str

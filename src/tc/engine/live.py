@@ -206,7 +206,7 @@ class LiveRun:
         self._beat = LiveBeat(
             self._controls.beat, int(stale_limit_s(spec) * 1e9), self._setting.last_bars, self._clock,
             lambda reason: self._gate.watch.stand_down(reason, by="watchdog"), lambda: self._looker.seen_ns,
-            [feed.bar_type for feed in spec.data] if self._setting.attempt == 1 else (),  # later its data may be over
+            self._setting.awaited,
         )  # fmt: skip
         self._beat.attach(kernel)
 

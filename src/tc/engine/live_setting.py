@@ -28,7 +28,8 @@ class LiveSetting:
 
     `duration_s` is what is left of it; `bars_total` is None where nobody knows how many bars will come; `saved_state`
     is what strategies saved in an earlier start; `since_ns` is when the run was made. `give_up` says why the run is
-    given up: then no code of a strategy runs any more. `last_bars` is when the data of a bar type ends, where known.
+    given up: then no code of a strategy runs any more. `last_bars` is when the data of a bar type ends, where known;
+    of those in `awaited` a bar is still to come.
     """
 
     spec: RunSpec
@@ -44,6 +45,7 @@ class LiveSetting:
     is_killed: bool = False
     give_up: str = ""
     last_bars: Mapping[str, int] = field(default_factory=dict)
+    awaited: tuple[str, ...] = ()
     saved_state: bytes | None = None
 
 
