@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -49,6 +51,15 @@ def _sample_whole_runs(config: pytest.Config, items: list[pytest.Item]) -> None:
     }
     config.hook.pytest_deselected(items=[item for item in items if item.nodeid in left_out])
     items[:] = [item for item in items if item.nodeid not in left_out]
+
+
+@pytest.fixture(autouse=True)
+def no_run_is_left() -> Iterator[None]:
+    """Whatever became of a test, its paper runs are over."""
+    yield
+    lab = sys.modules.get("support.paper_lab")  # where a test started one
+    if lab is not None:
+        lab.end_what_is_left()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

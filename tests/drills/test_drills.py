@@ -131,13 +131,14 @@ class Sticky:
         return "it is still there" if self.is_there else None
 
 
-def test_ctrl_c_while_a_fault_is_lifted_leaves_it_to_the_rollback() -> None:
-    """Lifting is interrupted before it did anything: the end of the drill takes the fault back, and sees it gone."""
+@pytest.mark.parametrize("is_all", [False, True])
+def test_ctrl_c_while_a_fault_is_lifted_leaves_it_to_the_rollback(is_all) -> None:
+    """Lifting one or all is interrupted before anything was done: the end of the drill does it, and sees it gone."""
     fault = Sticky()
     x = Experiment(find_drill("reject-storm"), None, SYSTEM_CLOCK, lambda _text: None)
     x.inject(fault, is_proven_later=True)
     with pytest.raises(KeyboardInterrupt):
-        x.lift(fault)
+        x.roll_back() if is_all else x.lift(fault)
     x.roll_back()
     assert not fault.is_there
     assert [one.is_met for one in x.findings.rollbacks] == [True]

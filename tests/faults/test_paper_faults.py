@@ -11,7 +11,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -147,17 +147,9 @@ class Session:
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    """Return a session that is ended whatever happens."""
-    made = Session(tmp_path)
-    yield made
-    if made._process is not None:  # a test that failed in the middle: venue and pipes are not left to the next one
-        made._process.terminate()
-        try:
-            made._process.communicate(timeout=DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            made._process.kill()
-            made._process.communicate()
+def session(tmp_path: Path) -> Session:
+    """Return a session."""
+    return Session(tmp_path)
 
 
 def strike(session: Session, names: list[str], dice: random.Random) -> Settled:

@@ -34,6 +34,7 @@ DEADLINE_S = 120
 CANARY = "canary-of-the-key"
 FUNDING = "  funding_rate: 0.0001         # every eight hours of the data's time\n"
 ZERO = Decimal(0)
+_started: list[subprocess.Popen[str]] = []
 
 
 class Paper:
@@ -61,9 +62,11 @@ class Paper:
     def start(self) -> subprocess.Popen[str]:
         """Start it."""
         command = [sys.executable, "-P", "-m", "tc", "run", str(self.spec), "--run-id", self.run.run_id, "--json"]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
+        _started.append(process)
+        return process
 
     def use(self, endpoint: str, keys: str = "api_key_env: PAPER_KEY, api_secret_env: PAPER_SECRET") -> None:
         """Trade at a venue of somebody else's."""
@@ -237,6 +240,20 @@ class Settled:
     def is_converged(self) -> bool:
         """Whether node and ground truth agree."""
         return self.is_matched and not self.differs
+
+
+def end_what_is_left() -> None:
+    """End the runs that a test which failed in its middle left, so that no other test is weighed down or blamed."""
+    while _started:
+        process = _started.pop()
+        if process.stdout is None or process.stdout.closed:  # somebody heard it to its end
+            continue
+        process.terminate()
+        try:
+            process.communicate(timeout=DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
 
 
 def ended(process: subprocess.Popen[str], within_s: float = DEADLINE_S) -> tuple[int, Any, str]:

@@ -147,7 +147,7 @@ class Experiment:
     def roll_back(self) -> None:
         """Take back every fault, the last first, and see each gone; safe to call again."""
         while self._faults:
-            self._take_back(self._faults.pop())
+            self.lift(self._faults[-1])
 
     def _take_back(self, fault: Fault) -> None:
         try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from tc.drills.target import Process, Target
 from tc.errors import InputError
+
+_BY = ("--by", "drill", "--reason", "a drill")
 
 
 class Fault(Protocol):
@@ -171,6 +174,69 @@ class Act:
     def remains(self, target: Target) -> str | None:
         """Return what is left."""
         return self._remains(target)
+
+
+class StandDown:
+    """An operator's stand-down of the whole run."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self._before: tuple[int, int] | None = None
+
+    def bring_in(self, target: Target) -> None:
+        """Give it."""
+        self._before = _stand_downs(target)
+        target.tc("standdown", target.run.run_id, *_BY)
+
+    def proof(self, target: Target) -> str | None:
+        """Return how many there were, once there is one more."""
+        found = _stand_downs(target)[0]
+        return f"{found} stand-downs" if self._before is not None and found > self._before[0] else None
+
+    def take_back(self, target: Target) -> None:
+        """End it."""
+        if self.remains(target):
+            target.tc("resume", target.run.run_id, *_BY)
+
+    def remains(self, target: Target) -> str | None:
+        """Return whether it was never ended."""
+        is_ended = self._before is None or _stand_downs(target)[1] > self._before[1]
+        return None if is_ended or self.proof(target) is None else "it is stood down"
+
+
+def _stand_downs(target: Target) -> tuple[int, int]:
+    return len(target.stood_down()), len(target.found("StandDownEnded"))
+
+
+def unwritable(processes: list[Process]) -> Act:
+    """Return the fault that lets every write of processes to a file fail: what a full disk is to them."""
+    before = {one.pid: resource.prlimit(one.pid, resource.RLIMIT_FSIZE) for one in processes}
+
+    def limit(_target: Target) -> None:
+        for one in processes:
+            resource.prlimit(one.pid, resource.RLIMIT_FSIZE, (1, before[one.pid][1]))
+
+    def proof(_target: Target) -> str | None:
+        limited = [one.part for one in processes if not one.is_alive or _limit_of(one) == 1]
+        return f"RLIMIT_FSIZE is 1 byte: {', '.join(limited)}" if len(limited) == len(processes) else None
+
+    def undo(_target: Target) -> None:
+        for one in processes:
+            if one.is_alive:
+                resource.prlimit(one.pid, resource.RLIMIT_FSIZE, before[one.pid])
+
+    def remains(_target: Target) -> str | None:
+        left = [one.part for one in processes if one.is_alive and _limit_of(one) == 1]
+        return ", ".join(left) or None
+
+    return Act(f"every write to a file fails: {', '.join(one.part for one in processes)}", limit, proof, undo, remains)
+
+
+def _limit_of(process: Process) -> int | None:
+    try:
+        return resource.prlimit(process.pid, resource.RLIMIT_FSIZE)[0]
+    except ProcessLookupError:
+        return None
 
 
 def _process(target: Target, part: str) -> Process:

@@ -13,7 +13,7 @@ from typing import Any
 
 from tc.drills.drill import Drill
 from tc.drills.experiment import Experiment
-from tc.drills.fault import Act, VenueFault
+from tc.drills.fault import Act, StandDown, VenueFault
 from tc.drills.probe import ALERTED, DIFFERENT, SETTLED, TWICE, await_alert, await_trades, settle
 from tc.drills.target import Target
 from tc.drills.venue_drills import DOWN, HURTS, PATIENT
@@ -31,7 +31,6 @@ HOST = "127.0.0.1"
 PROMETHEUS = "prometheus"
 """The file with the port that it listens on; the negative control's node reads it."""
 _CONFIG: dict[str, Any] = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}}
-BY = ("--by", "drill", "--reason", "a drill")
 
 
 def late(x: Experiment) -> None:
@@ -115,11 +114,7 @@ def monitoring_dies(x: Experiment) -> None:
         x.inject(Act("SIGKILL of Prometheus and of the exporter", end, proof))
         x.measure("share", _sent_meanwhile(x) / before)
         x.measure("nodes", float(target.count("NodeStarted")))
-        x.inject(
-            Act("a stand-down, of which somebody must hear", lambda one: one.tc("standdown", one.run.run_id, *BY),
-                lambda one: f"{len(one.stood_down())} stand-downs" if one.stood_down() else None,
-                lambda one: one.tc("resume", one.run.run_id, *BY))
-        )  # fmt: skip
+        x.inject(StandDown("a stand-down, of which somebody must hear"))
         await_alert(x, "stand_down", target.stood_down()[-1].ts)
 
 

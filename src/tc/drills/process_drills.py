@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import resource
 from dataclasses import replace
 
 from tc.drills.drill import Drill, Stage
 from tc.drills.experiment import Experiment
-from tc.drills.fault import Act, Killed, VenueFault
+from tc.drills.fault import Act, Killed, VenueFault, unwritable
 from tc.drills.kill_drills import CROWD, await_crowd
 from tc.drills.probe import (
     ALERTED,
@@ -175,22 +174,8 @@ def disk_refuses(x: Experiment) -> None:
     node = target.process("node")
     assert node is not None, "it was there a moment ago"
     since_ns = x.wall_ns()
-    before = resource.prlimit(node.pid, resource.RLIMIT_FSIZE)
-
-    def limit(_one: Target) -> None:
-        resource.prlimit(node.pid, resource.RLIMIT_FSIZE, (1, before[1]))
-
-    def undo(_one: Target) -> None:
-        if node.is_alive:
-            resource.prlimit(node.pid, resource.RLIMIT_FSIZE, before)
-
-    def proof(_one: Target) -> str | None:
-        if not node.is_alive:
-            return "the node is gone"
-        return "RLIMIT_FSIZE is 1 byte" if resource.prlimit(node.pid, resource.RLIMIT_FSIZE)[0] == 1 else None
-
     with x.observed() as seen:
-        since = x.inject(Act("every write of the node to a file fails", limit, proof, undo))
+        since = x.inject(unwritable([node]))
         ended = x.seconds_until(lambda: not node.is_alive, since)
         x.measure("ended_s", ended)
         await_alert(x, "journal_poisoned", since_ns)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import resource
 from dataclasses import replace
 from functools import partial
 
 from tc.drills.drill import Drill, Stage
 from tc.drills.experiment import Experiment
-from tc.drills.fault import Act
+from tc.drills.fault import Act, StandDown, unwritable
 from tc.drills.kill_drills import CROWD, HELD, RUNBOOK, WHO, WORKING
 from tc.drills.probe import DIFFERENT, NEW_RISK, SETTLED, TWICE, adding, await_trades, settle
-from tc.drills.target import Process, Target
+from tc.drills.target import Target
 from tc.drills.venue_drills import PATIENT
 from tc.drills.verdict import Threshold
 from tc.durable import lock_holder, remove_tree, write_artifact
@@ -19,7 +18,6 @@ from tc.store.ledger_directory import LedgerDirectory
 from tc.supervise.program import Program
 
 ALERTS = 5
-BY = ("--by", "drill", "--reason")
 
 
 def kill_without_disk(x: Experiment) -> None:
@@ -30,7 +28,7 @@ def kill_without_disk(x: Experiment) -> None:
     found = [one for part in ("agent",) if (one := target.process(part)) is not None]
     with x.observed() as seen:
         x.inject(Act("the folder of the latches is a file", _spoil_latches, _is_spoiled))
-        x.inject(_unwritable(found))
+        x.inject(unwritable(found))
         given = x.mark("tc kill activate", "fault")
         done = target.tc("kill", "activate", target.run.run_id, *WHO)
         x.notes["kill"] = {"exit_code": done.exit_code, "said": (done.stdout + done.stderr)[-2_000:]}
@@ -49,37 +47,6 @@ def _spoil_latches(target: Target) -> None:
 
 def _is_spoiled(target: Target) -> str | None:
     return "it is a file" if target.run.roots.kill_switch.is_file() else None
-
-
-def _unwritable(processes: list[Process]) -> Act:
-    """Return the fault that lets every write of processes to a file fail."""
-    before = {one.pid: resource.prlimit(one.pid, resource.RLIMIT_FSIZE) for one in processes}
-
-    def limit(_target: Target) -> None:
-        for one in processes:
-            resource.prlimit(one.pid, resource.RLIMIT_FSIZE, (1, before[one.pid][1]))
-
-    def proof(_target: Target) -> str | None:
-        limited = [one.part for one in processes if not one.is_alive or _limit_of(one) == 1]
-        return f"RLIMIT_FSIZE is 1 byte: {', '.join(limited)}" if len(limited) == len(processes) else None
-
-    def undo(_target: Target) -> None:
-        for one in processes:
-            if one.is_alive:
-                resource.prlimit(one.pid, resource.RLIMIT_FSIZE, before[one.pid])
-
-    def remains(_target: Target) -> str | None:
-        left = [one.part for one in processes if one.is_alive and _limit_of(one) == 1]
-        return ", ".join(left) or None
-
-    return Act(f"every write to a file fails: {', '.join(one.part for one in processes)}", limit, proof, undo, remains)
-
-
-def _limit_of(process: Process) -> int | None:
-    try:
-        return resource.prlimit(process.pid, resource.RLIMIT_FSIZE)[0]
-    except ProcessLookupError:
-        return None
 
 
 def lock_is_held(x: Experiment) -> None:
@@ -118,11 +85,7 @@ def alerts_in_time(x: Experiment) -> None:
     with x.observed():
         for number in range(ALERTS):
             before = _pages(target)
-            x.inject(
-                Act(f"stand-down {number + 1}", lambda one: one.tc("standdown", one.run.run_id, *BY, "a drill"),
-                    partial(_is_down, number=number + 1),
-                    lambda one: one.tc("resume", one.run.run_id, *BY, "a drill"))
-            )  # fmt: skip
+            x.inject(StandDown(f"stand-down {number + 1}"))
             stood_ns = target.stood_down()[-1].ts
             came = x.until(partial(_has_more, target, before), 8.0)
             took = (x.wall_ns() - stood_ns) / 1e9
@@ -132,11 +95,6 @@ def alerts_in_time(x: Experiment) -> None:
                 break
     x.measure("slowest_s", slowest)
     x.measure("alerts", float(_pages(target)))
-
-
-def _is_down(target: Target, number: int) -> str | None:
-    found = len(target.stood_down())
-    return f"{found} stand-downs" if found >= number else None
 
 
 def _has_more(target: Target, before: int) -> bool:

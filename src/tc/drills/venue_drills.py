@@ -155,17 +155,21 @@ def behind_our_back(x: Experiment) -> None:
         words = {"symbol": "BTCUSDT", "side": side, "type": "MARKET", "quantity": "0.005", "newClientOrderId": name}
         target.venue.act("order", account=target.venue.account, **words)
 
-    def is_there(one: Target) -> str | None:
-        found = [order for order in one.venue.truth().orders if order["client_order_id"] == MANUAL]
-        return f"order {MANUAL} is {found[0]['status']}" if found else None
+    def is_there(one: Target, name: str = MANUAL) -> str | None:
+        found = [order for order in one.venue.truth().orders if order["client_order_id"] == name]
+        return f"order {name} is {found[0]['status']}" if found else None
+
+    def remains(one: Target) -> str | None:
+        return is_there(one) if is_there(one, f"{MANUAL}-back") is None else None
+
+    def undo(one: Target) -> None:
+        if remains(one):
+            trade("BUY", f"{MANUAL}-back")
 
     with x.observed():
         stalled = VenueFault("stall", target="user")
         x.inject(stalled)
-        since = x.inject(
-            Act("another human sells 0.005", lambda _one: trade("SELL", MANUAL), is_there,
-                lambda _one: trade("BUY", f"{MANUAL}-back"))
-        )  # fmt: skip
+        since = x.inject(Act("another human sells 0.005", lambda _one: trade("SELL", MANUAL), is_there, undo, remains))
         entry = await_entry(x, "break_s", since, lambda _one: True, "ReconciliationBreak")
         await_alert(x, "reconciliation_break", None if entry is None else entry.ts)
         down = x.until(target.stood_down, 5.0)
