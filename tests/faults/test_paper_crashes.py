@@ -167,4 +167,5 @@ def test_a_venue_killed_at_any_event_is_started_again_and_nothing_is_lost(tmp_pa
         until(lambda pid=pid: trace_of(paper.run, VENUE).get("pid") not in (None, pid), "the venue did not come back")
         settled = paper.settled()
         assert settled.is_converged, (number, kind, settled)
+        time.sleep(PAUSE_S)
     end(paper, process)
