@@ -18,7 +18,7 @@ demo: setup ## Generate a dataset, run a backtest, verify it, print where the re
 
 test: setup ## All tests, with seeded samples of the heavy ones
 	@scripts/setup-tests
-	TC_SAMPLE=1 $(PYTEST) -n 2 --dist loadgroup tests
+	TC_SAMPLE=1 $(PYTEST) -n 3 --dist loadgroup tests
 
 check: setup ## Format, lint, types, architecture and the fast tests (under a minute)
 	@$(MAKE) --no-print-directory -j 3 style types fast
