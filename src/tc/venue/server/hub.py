@@ -14,7 +14,7 @@ from tc.venue.server import market_message
 from tc.venue.server.fault import FaultBook
 from tc.venue.server.outbox import BACKLOG_HIGH, Outbox
 from tc.venue.server.user_message import listen_key_expired, user_messages
-from tc.venue.server.view import book_sides
+from tc.venue.server.view import Top, top_of
 
 LISTEN_KEY_MS = 60 * 60 * 1_000
 STREAMS_MAX = 200
@@ -38,7 +38,7 @@ class Hub:
         self._desk = desk
         self._faults = faults
         self._subscribers: dict[str, dict[str, set[Outbox]]] = {}  # symbol, then what of it
-        self._books: dict[str, tuple[int, market_message.Sides]] = {}  # the last change of each, and its id
+        self._books: dict[str, tuple[int, Top | None]] = {}  # the last change of each, and its id
         desk.listen(self.tell)
 
     def tell(self, events: list[Event]) -> None:
@@ -143,16 +143,16 @@ class Hub:
         market = self._desk.state.markets[event.symbol]
         wanted = self._subscribers.get(event.symbol)
         if wanted:
-            before = self._books.get(event.symbol, (event.trade_id - 1, ({}, {})))
+            before = self._books.get(event.symbol, (event.trade_id - 1, None))
             for what, boxes in wanted.items():
                 message = self._message(what, event, before)
                 for box in boxes if message is not None else ():
                     self._deliver(box, event.symbol, what, message)
-        sides = book_sides(market)
-        if event.symbol not in self._books or self._books[event.symbol][1] != sides:
-            self._books[event.symbol] = (event.trade_id, sides)
+        top = top_of(market)
+        if event.symbol not in self._books or self._books[event.symbol][1] != top:
+            self._books[event.symbol] = (event.trade_id, top)
 
-    def _message(self, what: str, event: MarketMoved, before: tuple[int, market_message.Sides]) -> Any:
+    def _message(self, what: str, event: MarketMoved, before: tuple[int, Top | None]) -> Any:
         market = self._desk.state.markets[event.symbol]
         kind = what.partition("@")[0]
         if kind == "aggTrade":

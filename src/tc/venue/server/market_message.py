@@ -10,10 +10,9 @@ from tc.venue.bar_path import FeedBar
 from tc.venue.exchange.event import MarketMoved
 from tc.venue.exchange.market import Market
 from tc.venue.exchange.symbol import Symbol
-from tc.venue.server.view import book_sides
+from tc.venue.server.view import Top, book_sides, top_of
 
 Message = dict[str, Any]
-Sides = tuple[dict[str, str], dict[str, str]]
 _NS = 1_000_000
 
 
@@ -65,14 +64,16 @@ def mark_price(event: MarketMoved, symbol: Symbol) -> Message:
     }
 
 
-def depth_update(event: MarketMoved, market: Market, before: Sides, previous_id: int) -> Message | None:
+def depth_update(event: MarketMoved, market: Market, before: Top | None, previous_id: int) -> Message | None:
     """Return what changed in the book since `before`, the update with `previous_id`; None where nothing did.
 
     Levels that are gone have size 0.
     """
-    bids, asks = (_changes(old, new, market.symbol) for old, new in zip(before, book_sides(market), strict=True))
-    if not bids and not asks:
+    symbol, top = market.symbol, top_of(market)
+    if top == before:
         return None
+    sides = zip(book_sides(symbol, before), book_sides(symbol, top), strict=True)
+    bids, asks = (_changes(old, new, symbol) for old, new in sides)
     return {
         "e": "depthUpdate",
         "E": event.ts,
@@ -88,7 +89,7 @@ def depth_update(event: MarketMoved, market: Market, before: Sides, previous_id:
 
 def partial_depth(event: MarketMoved, market: Market, levels: int) -> Message:
     """Return the best levels of the book."""
-    bids, asks = ([list(level) for level in list(side.items())[:levels]] for side in book_sides(market))
+    bids, asks = ([list(level) for level in side.items()] for side in book_sides(market.symbol, top_of(market), levels))
     head = {"e": "depthUpdate", "E": event.ts, "T": event.ts, "s": market.symbol.name}
     return head | {"U": event.trade_id, "u": event.trade_id, "pu": event.trade_id - 1, "b": bids, "a": asks}
 

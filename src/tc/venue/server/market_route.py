@@ -8,7 +8,7 @@ from tc.venue.exchange.export import text
 from tc.venue.exchange.market import Market
 from tc.venue.exchange.refusal import Refusal
 from tc.venue.server.call import Call, Route, Routes
-from tc.venue.server.view import book_sides, symbol_view
+from tc.venue.server.view import book_sides, symbol_view, top_of
 
 KLINES_DEFAULT = 500
 KLINES_MAX = 1_500
@@ -47,7 +47,7 @@ def _limit(kind: str, interval: str, count: int, limit: int) -> dict[str, Any]:
 def _depth(call: Call) -> Any:
     market = call.market()
     levels = call.parameters.whole("limit", 500)
-    bids, asks = ([list(level) for level in list(side.items())[:levels]] for side in book_sides(market))
+    bids, asks = ([list(level) for level in side.items()] for side in book_sides(market.symbol, top_of(market), levels))
     return {"lastUpdateId": market.trade_id, "E": call.now_ms, "T": market.updated_ms, "bids": bids, "asks": asks}
 
 

@@ -13,6 +13,8 @@ from tc.venue.exchange.order import AlgoOrder, Order
 from tc.venue.exchange.state import State
 from tc.venue.exchange.symbol import ASSET, Symbol
 
+Top = tuple[Decimal, Decimal, Decimal]
+Sides = tuple[dict[str, str], dict[str, str]]
 _FAR_FUTURE_MS = 4_133_404_800_000
 _MAX_NOTIONAL = "1000000000"
 ORDER_TYPES = ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"]
@@ -259,15 +261,21 @@ def symbol_config_view(account: Account, symbol: Symbol) -> dict[str, Any]:
     }
 
 
-def book_sides(market: Market) -> tuple[dict[str, str], dict[str, str]]:
-    """Return bids and asks, best first, price to size, 20 levels each."""
-    symbol = market.symbol
-    if not market.is_open:
+def top_of(market: Market) -> Top | None:
+    """Return all that a book is made of, which costs nothing to compare; None while the market is not open."""
+    return (market.bid, market.ask, market.shown_quantity) if market.is_open else None
+
+
+def book_sides(symbol: Symbol, top: Top | None, levels: int = DEPTH_LEVELS) -> Sides:
+    """Return bids and asks, best first, price to size, 20 levels each at the most."""
+    if top is None:
         return {}, {}
-    size = symbol.quantity_text(market.shown_quantity)
-    bids = (market.bid - level * symbol.tick for level in range(DEPTH_LEVELS))
-    asks = (market.ask + level * symbol.tick for level in range(DEPTH_LEVELS))
-    return {symbol.price_text(price): size for price in bids if price > 0}, {symbol.price_text(p): size for p in asks}
+    bid, ask, shown = top
+    size, steps = symbol.quantity_text(shown), [step * symbol.tick for step in range(min(levels, DEPTH_LEVELS))]
+    return (
+        {symbol.price_text(bid - step): size for step in steps if bid > step},
+        {symbol.price_text(ask + step): size for step in steps},
+    )
 
 
 def money(value: Decimal) -> str:
