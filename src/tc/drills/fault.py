@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from tc.drills.target import Process, Target
 from tc.errors import InputError
 
-_BY = ("--by", "drill", "--reason", "a drill")
+WHO = ("--by", "drill", "--reason", "a drill")
 
 
 class Fault(Protocol):
@@ -186,7 +186,7 @@ class StandDown:
     def bring_in(self, target: Target) -> None:
         """Give it."""
         self._before = _stand_downs(target)
-        target.tc("standdown", target.run.run_id, *_BY)
+        target.tc("standdown", target.run.run_id, *WHO)
 
     def proof(self, target: Target) -> str | None:
         """Return how many there were, once there is one more."""
@@ -196,7 +196,7 @@ class StandDown:
     def take_back(self, target: Target) -> None:
         """End it."""
         if self.remains(target):
-            target.tc("resume", target.run.run_id, *_BY)
+            target.tc("resume", target.run.run_id, *WHO)
 
     def remains(self, target: Target) -> str | None:
         """Return whether it was never ended."""

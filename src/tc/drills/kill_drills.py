@@ -8,7 +8,7 @@ from threading import Thread
 from tc.clock import parse_utc_ns
 from tc.drills.drill import Drill, Stage
 from tc.drills.experiment import Experiment
-from tc.drills.fault import Act, Killed, Stopped, VenueFault
+from tc.drills.fault import WHO, Act, Killed, Stopped, VenueFault
 from tc.drills.observer import Observer
 from tc.drills.target import Target
 from tc.drills.verdict import Threshold
@@ -19,7 +19,6 @@ CROWD = Stage("tc.engine.strategies.drill_crowd:Crowd", {"trade_size": "0.002"})
 RESTING = 12
 INTENTS, TRADES_S = 5, 15.0
 """So many orders of a run that must send none are enough to know; a node that started has so long to send them."""
-WHO = ("--by", "drill", "--reason", "a drill")
 GIVES_UP_S = 45.0
 """So long the command is waited for: several times what any of them may take."""
 RUNBOOK = "docs/runbooks/kill.md"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tc.drills.drill import Drill
 from tc.drills.experiment import Experiment
-from tc.drills.fault import Act
+from tc.drills.fault import WHO, Act
 from tc.drills.inside import CLOCK, SYNC
-from tc.drills.kill_drills import CROWD, RUNBOOK, WHO, latched_at
+from tc.drills.kill_drills import CROWD, RUNBOOK, latched_at
 from tc.drills.probe import ALERTED, DIFFERENT, SETTLED, TWICE, adding, await_alert, await_trades, settle
 from tc.drills.target import Process, Target
 from tc.drills.venue_drills import PATIENT

@@ -7,8 +7,8 @@ from functools import partial
 
 from tc.drills.drill import Drill, Stage
 from tc.drills.experiment import Experiment
-from tc.drills.fault import Act, StandDown, unwritable
-from tc.drills.kill_drills import CROWD, HELD, RUNBOOK, WHO, WORKING
+from tc.drills.fault import WHO, Act, StandDown, unwritable
+from tc.drills.kill_drills import CROWD, HELD, RUNBOOK, WORKING
 from tc.drills.probe import DIFFERENT, NEW_RISK, SETTLED, TWICE, adding, await_trades, settle
 from tc.drills.target import Target
 from tc.drills.venue_drills import PATIENT

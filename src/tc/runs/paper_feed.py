@@ -11,17 +11,15 @@ _LATE_S = 1.0
 
 
 def awaited_feeds(
-    feeds: Iterable[Feed], ends_ns: Mapping[str, int], status: Mapping[str, Any] | None, now_ns: int
+    feeds: Iterable[Feed], ends_ns: Mapping[str, int], status: Mapping[str, Any], now_ns: int
 ) -> tuple[str, ...]:
     """Return the bar types of which a bar is still to come, as far as anybody knows.
 
     `ends_ns` is the time of each one's last bar where that is known, `status` what an earlier node of the run said
-    last, with the last bar that it got; a venue has played on since then at its pace. What nobody knows is awaited:
-    silence must not pass for the end of the data.
+    last, if anything, with the last bar that it got; a venue has played on since then at its pace. What nobody knows
+    is awaited: silence must not pass for the end of the data.
     """
-    return tuple(
-        feed.bar_type for feed in feeds if not _may_be_over(feed, ends_ns.get(feed.bar_type), status or {}, now_ns)
-    )
+    return tuple(feed.bar_type for feed in feeds if not _may_be_over(feed, ends_ns.get(feed.bar_type), status, now_ns))
 
 
 def _may_be_over(feed: Feed, end_ns: int | None, status: Mapping[str, Any], now_ns: int) -> bool:

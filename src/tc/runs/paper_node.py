@@ -30,7 +30,7 @@ from tc.engine.gate_rules import GateRules
 from tc.engine.live import run_live
 from tc.engine.live_setting import LiveControls, LiveOutcome, LiveSetting
 from tc.engine.progress import Progress
-from tc.errors import ArtifactCorrupt, InputError, NotFound, RefusedError, StorageError, TcError
+from tc.errors import InputError, NotFound, RefusedError, StorageError, TcError
 from tc.model.heartbeat import HEARTBEAT, STACK_SIGNAL, STACKS
 from tc.model.run_spec import RunSpec
 from tc.model.value import duration_seconds
@@ -50,7 +50,7 @@ from tc.store.derived_file import derive
 from tc.store.ledger import PositionLedger
 from tc.store.ledger_directory import LedgerDirectory
 from tc.store.ledger_storage import ORDER_PATH_TIMEOUT_S
-from tc.store.run_directory import INPUTS, JOURNAL, METRICS, NODE_STATUS, VENUE_ORDERS, decode_document, encode_document
+from tc.store.run_directory import INPUTS, JOURNAL, METRICS, NODE_STATUS, VENUE_ORDERS, encode_document, trace_of
 from tc.store.run_store import RunStore, RunWriter
 from tc.venue.client import VenueClient
 from tc.venue.snapshot import take_snapshot
@@ -170,12 +170,6 @@ class _Node:
             return read_artifact(self._writer.directory.scratch / STRATEGY_STATE)
         return None
 
-    def _earlier_status(self) -> dict[str, Any] | None:
-        path = self._writer.directory.scratch / NODE_STATUS
-        with suppress(NotFound, ArtifactCorrupt):  # what cannot be read says nothing
-            return decode_document(read_artifact(path), path)
-        return None
-
     def _setting(self) -> LiveSetting:
         order = self._order
         return LiveSetting(
@@ -192,7 +186,9 @@ class _Node:
             is_killed=order.is_killed,
             give_up=order.give_up,
             last_bars=self._last_bars(),
-            awaited=awaited_feeds(self._spec.data, self._last_bars(), self._earlier_status(), self._clock.now_ns()),
+            awaited=awaited_feeds(
+                self._spec.data, self._last_bars(), trace_of(self._writer.directory, NODE_STATUS), self._clock.now_ns()
+            ),
             saved_state=self._saved_state() if order.attempt > 1 else None,
         )
 

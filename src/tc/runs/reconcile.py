@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tc.clock import SYSTEM_CLOCK, Clock, compact_utc
-from tc.durable import LockHolder, create_artifact, lock_holder, make_directory, read_artifact, read_entries
-from tc.errors import ComponentFault, InputError, NotFound
+from tc.durable import LockHolder, create_artifact, lock_holder, make_directory, read_entries
+from tc.errors import ComponentFault, InputError
 from tc.evidence.fold import fold_journal
 from tc.evidence.reconcile import reconcile
 from tc.store.roots import Roots
-from tc.store.run_directory import JOURNAL, RunDirectory, decode_document, encode_document
+from tc.store.run_directory import JOURNAL, RunDirectory, encode_document, trace_of
 from tc.store.run_store import RunStore
 from tc.supervise.process import signal_process
 
@@ -78,8 +78,8 @@ def _ask(run: RunDirectory, clock: Clock) -> dict[str, Any] | None:
             if node := _node_of(run):
                 signal_process(node.pid, node.start_time, signal.SIGUSR1)
             again_ns = now_ns + int(AGAIN_S * 1e9)
-        document = _answer(run)
-        if document is not None and document["ts"] >= asked_ns:
+        document = trace_of(run, LOOK)
+        if document and document["ts"] >= asked_ns:
             return document
         if run.is_sealed:
             return None
@@ -94,11 +94,3 @@ def _node_of(run: RunDirectory) -> LockHolder | None:
     # Only a node knows the signal: what else holds a run, to settle it, would die of it.
     holder = lock_holder(run.lock_path)
     return holder if holder is not None and holder.pid == run.metadata()["pid"] else None
-
-
-def _answer(run: RunDirectory) -> dict[str, Any] | None:
-    path = run.scratch / LOOK
-    try:
-        return decode_document(read_artifact(path), path)
-    except NotFound:
-        return None
