@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
 
 from support.child import start_child
-from tc.durable import host, make_directory
+from tc.durable import host, make_directory, process_start_time, write_artifact
 from tc.errors import ComponentFault
 from tc.runs import reconcile
 from tc.runs.reconcile import LOOK, reconcile_run
+from tc.runs.status_fact import SUPERVISOR
 from tc.store.roots import Roots
 from tc.store.run_directory import METADATA, METADATA_SCHEMA, RunDirectory
 from tc.store.run_store import RunStore
@@ -38,6 +41,16 @@ def test_a_node_that_dies_while_it_is_asked_is_not_the_last_to_be_asked(run: Run
     assert found.is_matched
     assert first.returncode == 6
     assert found.path.is_relative_to(run.roots.evidence)
+
+
+def test_a_run_between_two_nodes_is_running(run: RunDirectory) -> None:
+    """Nobody holds it while its supervisor waits with the next start: that one is asked."""
+    mine = {"pid": os.getpid(), "start_time": process_start_time(os.getpid())}
+    write_artifact(run.scratch / SUPERVISOR, json.dumps(mine).encode())
+    with start_child("asked_node.py", run.lock_path, run.file(METADATA), run.scratch / LOOK) as node:
+        found = reconcile_run(run.roots, "paper")
+        node.communicate()
+    assert found.is_matched
 
 
 def test_a_node_that_dies_with_no_other_to_follow_is_a_fault_that_says_so(

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tc.clock import SYSTEM_CLOCK, Clock, compact_utc
-from tc.durable import LockHolder, create_artifact, lock_holder, make_directory, read_entries
+from tc.durable import LockHolder, create_artifact, is_process_alive, lock_holder, make_directory, read_entries
 from tc.errors import ComponentFault, InputError
 from tc.evidence.fold import fold_journal
 from tc.evidence.reconcile import reconcile
+from tc.runs.status_fact import SUPERVISOR
 from tc.store.roots import Roots
 from tc.store.run_directory import JOURNAL, RunDirectory, encode_document, trace_of
 from tc.store.run_store import RunStore
@@ -66,7 +67,7 @@ def reconcile_run(roots: Roots, run_id: str, clock: Clock = SYSTEM_CLOCK) -> Rec
 
 def _ask(run: RunDirectory, clock: Clock) -> dict[str, Any] | None:
     # What the running node finds; None where the run was sealed meanwhile.
-    if lock_holder(run.lock_path) is None:
+    if lock_holder(run.lock_path) is None and not _is_supervised(run):
         raise InputError(
             f"run {run.run_id} is not running; `tc runs resume {run.run_id}` goes on with it and reconciles first, "
             f"`tc runs recover {run.run_id}` settles and seals it"
@@ -88,6 +89,12 @@ def _ask(run: RunDirectory, clock: Clock) -> dict[str, Any] | None:
     raise ComponentFault(
         f"the node of run {run.run_id} {what} within {ANSWER_S:g} s; `tc runs show {run.run_id}` says why"
     )
+
+
+def _is_supervised(run: RunDirectory) -> bool:
+    # Between two nodes nobody holds the run, and it is running all the same.
+    supervisor = trace_of(run, SUPERVISOR)
+    return bool(supervisor) and is_process_alive(supervisor["pid"], supervisor["start_time"])
 
 
 def _node_of(run: RunDirectory) -> LockHolder | None:
