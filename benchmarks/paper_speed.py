@@ -1,4 +1,4 @@
-"""Paper: how long a market order takes from the strategy to its fill, with our evidence and without; bars a second.
+"""Paper: how long a start takes; a market order from the strategy to its fill, with our evidence and without; bars.
 
 The same strategy, venue, dataset and speed, in turns: a plain node on the unmodified adapter, and `tc run`. A sync of
 the disk is timed beside them while they trade.
@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from fixture import RUNTIME, SCRATCH, tc
-from measure import PYTHON, ROOT, report
+from measure import PYTHON, ROOT, report, run
 from tc.model.reading import read_run_spec
 from tc.runs.paper_venue import OwnVenue
 from tc.store.roots import Roots
@@ -30,15 +30,51 @@ STRATEGY = ROOT / "benchmarks" / "strategies" / "one_at_a_time.py"
 SECONDS = 20
 LATENCY_SECONDS = 5
 ROUNDS = 20
+STARTS = 9
+START_S = 3
 SPEED = 600
 BARS_A_SECOND, SYMBOLS, FASTEST = 800, 48, 1_000
 SYNC_BYTES = 2_048
 
 
 def measure() -> None:
-    """Print both."""
+    """Print all three."""
+    _start()
     _latency()
     _bars()
+
+
+def _start() -> None:
+    """Time `tc run` until node and venue are up, each time beside a process that loads the engine's node and ends."""
+    dataset("demo-btc-1m", 7)
+    bare = [PYTHON, "-c", "import nautilus_trader.live.node"]
+    pairs: list[tuple[float, float]] = []
+    for number in range(STARTS):
+        loaded = run(bare)
+        assert loaded is not None
+        pairs.append((_up_s(number), loaded.wall_s))
+    ours, base = statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+    slowest, ratio = max(a for a, _ in pairs), statistics.median(a / b for a, b in pairs)
+    text = f"{ours:.2f} s, slowest {slowest:.2f}, loading the engine alone {base:.2f} s, ratio {ratio:.2f}"
+    report("paper: node and venue up", text, f"slowest < {START_S} s", holds=slowest < START_S)
+
+
+def _up_s(number: int) -> float:
+    name = f"start-{time.time_ns()}-{number}"
+    roots = _roots(name)
+    command = tc("run", str(DEMO), "--artifacts-root", str(roots.artifacts), "--runtime-root", str(RUNTIME))
+    started = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = ""
+        while " is running" not in said:
+            said = process.stderr.readline()
+            if not said:
+                raise SystemExit(f"{DEMO} did not start")
+        took_s = time.perf_counter() - started
+        process.terminate()
+        process.stderr.read()
+    return took_s
 
 
 def _latency() -> None:

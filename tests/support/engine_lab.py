@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from tc.data.bar_table import BarTable
-from tc.engine.backtest import BacktestOutcome, BarFeed, Controls, run_backtest
+from tc.engine.backtest import BacktestOutcome, Controls, run_backtest
+from tc.engine.bars import BarFeed
 from tc.engine.strategy_source import load_strategy
 from tc.model.reading import read_run_spec
 from tc.model.run_spec import RunSpec

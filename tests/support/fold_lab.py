@@ -12,7 +12,8 @@ import yaml
 
 from tc.data.bar_table import BarTable
 from tc.durable import Entry
-from tc.engine.backtest import BacktestOutcome, BarFeed, Controls, run_backtest
+from tc.engine.backtest import BacktestOutcome, Controls, run_backtest
+from tc.engine.bars import BarFeed
 from tc.engine.strategy_source import load_strategy
 from tc.evidence.fold import Fold, fold_journal
 from tc.model.reading import read_run_spec

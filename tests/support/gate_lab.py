@@ -20,8 +20,8 @@ from nautilus_trader.model.identifiers import InstrumentId, TraderId
 from support.engine_lab import BAR_TYPE, INSTRUMENT_ID, MINUTE_NS, SPEC, START_NS, ListSink, lab_spec
 from support.strategies.every_path import QUOTES_A_STEP, EveryPath, EveryPathConfig
 from tc.data.bar_table import BarTable
-from tc.engine.backtest import BarFeed, Controls, run_backtest
-from tc.engine.bars import build_bars
+from tc.engine.backtest import Controls, run_backtest
+from tc.engine.bars import BarFeed, build_bars
 from tc.engine.endpoint import Endpoints
 from tc.engine.gate_rules import GateRules
 from tc.engine.gate_setup import GateParts, attach_gate, build_gate

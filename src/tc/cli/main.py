@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from tc.cli.output import say
 from tc.errors import TcError
@@ -15,9 +17,8 @@ INTERRUPTED = "tc: interrupted\n"
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     try:
-        from tc.cli.app import build_app  # imported here so that an interrupt while loading ends cleanly too
-
-        build_app(sys.argv[1:])()
+        command = _command(sys.argv[1:])  # in here, so that an interrupt while loading ends cleanly too
+        command()
     except TcError as error:
         if error.exit_code == EXIT_BUG:
             _report_bug(error)
@@ -34,6 +35,22 @@ def main() -> None:
         sys.exit(0)  # the reader of our output has gone: nothing is wrong
     except Exception as error:  # noqa: BLE001 - the edge of the process: a bug is shown whole
         _report_bug(error)
+
+
+def _command(arguments: list[str]) -> Callable[[], Any]:
+    match arguments:  # the children of every paper run: they take no option, and need no parser loaded for it
+        case ["node"]:
+            from tc.cli.node import node
+
+            return node
+        case ["agent"]:
+            from tc.cli.agent import agent
+
+            return agent
+        case _:
+            from tc.cli.app import build_app
+
+            return build_app(arguments)
 
 
 def _report_bug(error: BaseException) -> None:

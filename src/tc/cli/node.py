@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
 import sys
 from contextlib import redirect_stdout
 from typing import Any
-
-import typer
 
 from tc.errors import InputError
 
@@ -20,8 +19,11 @@ def node() -> None:
     """Run the node that the line on standard input orders; a supervisor's business."""
     if sys.stdin.isatty():
         raise InputError("tc node is started by `tc run`; give your RunSpec to that")
+    gc.disable()  # what is loaded stays, so nothing is to be found among it
     from tc.runs.paper_node import run_node  # takes long: the supervisor prepares the order meanwhile
 
+    gc.freeze()
+    gc.enable()
     for number in (signal.SIGUSR1, signal.SIGUSR2):  # ask a running node to reconcile, or to kill what it holds
         signal.signal(number, signal.SIG_IGN)
     line = sys.stdin.buffer.readline()
@@ -40,9 +42,9 @@ def node() -> None:
     with redirect_stdout(sys.stderr):  # what a strategy prints must not end up among our facts
         result = run_node(line, sys.stdin.fileno(), say)
     if result is None:
-        raise typer.Exit(EXIT_OPEN)
+        sys.exit(EXIT_OPEN)
     say({"event": "sealed", "exit_code": result.exit_code})
-    raise typer.Exit(result.exit_code)
+    sys.exit(result.exit_code)
 
 
 def _quiet_the_engine() -> None:

@@ -11,16 +11,17 @@ from tc.cli.output import print_json, print_lines, say
 
 if TYPE_CHECKING:
     from tc.runs.paper import PaperEnd, PaperRequest, Watcher
+    from tc.supervise.child import Child
 
 _PARTS = {"loop": "loop", "order_path": "way to the venue"}
 
 
-def run_paper_here(request: PaperRequest, *, as_json: bool) -> int:
-    """Run it in this terminal and return the exit code."""
+def run_paper_here(request: PaperRequest, *, as_json: bool, node: Child | None) -> int:
+    """Run it in this terminal, with a node that loads already if there is one, and return the exit code."""
     from tc.runs.paper import run_paper
 
     with watching(is_quiet=as_json) as watcher:
-        end = run_paper(request, watcher)
+        end = run_paper(request, watcher, node=node)
     return show_end(end, as_json=as_json)
 
 

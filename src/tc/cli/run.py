@@ -34,14 +34,18 @@ def run(
 
     Ctrl-C and SIGTERM end the run cleanly and seal what happened so far.
     """
-    from tc.runs.spec_file import read_spec_file
+    from tc.runs.node_ahead import node_ahead
+    from tc.runs.spec_file import read_spec_file, read_spec_text
 
-    if read_spec_file(spec)[1].mode == "paper":
-        from tc.cli.paper import run_paper_apart, run_paper_here
-        from tc.runs.paper import PaperRequest
+    with node_ahead(b"" if detach else read_spec_text(spec)) as node:
+        if read_spec_file(spec)[1].mode == "paper":
+            from tc.cli.paper import run_paper_apart, run_paper_here
+            from tc.runs.paper import PaperRequest
 
-        paper = PaperRequest(spec, Roots.of(artifacts_root, runtime_root), run_id, operator, base)
-        raise typer.Exit((run_paper_apart if detach else run_paper_here)(paper, as_json=as_json))
+            paper = PaperRequest(spec, Roots.of(artifacts_root, runtime_root), run_id, operator, base)
+            raise typer.Exit(
+                run_paper_apart(paper, as_json=as_json) if detach else run_paper_here(paper, as_json=as_json, node=node)
+            )
     if detach:
         raise InputError("found --detach, but a backtest ends by itself; leave it out")
     from tc.supervise.process import restart_with_fixed_hash_seed

@@ -19,34 +19,24 @@ from nautilus_trader.model.identifiers import TraderId
 from nautilus_trader.trading.strategy import Strategy
 
 from tc.clock import SYSTEM_CLOCK, Clock
-from tc.data.bar_table import BarTable
 from tc.engine.analyzer import install_buffered_analyzer
-from tc.engine.bars import QuotePath, build_bars, build_quotes
+from tc.engine.bars import BarFeed, build_bars, build_quotes
 from tc.engine.endpoint import Endpoints
 from tc.engine.gate_setup import GateParts, attach_gate, build_gate
 from tc.engine.instrument import build_instrument, describe_instrument
 from tc.engine.log import file_log
 from tc.engine.progress import BarTap, Progress
 from tc.engine.recorder import PRIORITY, EntrySink, Recorder
-from tc.engine.simulated_venue import add_venue, describe_venue
+from tc.engine.simulated_venue import add_venue
 from tc.engine.state import engine_state
 from tc.engine.strategy_source import LoadedStrategy
+from tc.engine.venue_facts import describe_venue
 from tc.errors import StrategyRaised, TcError
-from tc.model.run_spec import Feed, RunSpec
+from tc.model.run_spec import RunSpec
 
 TRADER_ID = "TC-001"
 RECORDER_BATCH = 512  # a backtest can be repeated: what a kill takes from memory is no loss
 _UNLIMITED_RATE = "1000000000/00:00:01"  # the engine's own throttle would deny orders that the spec allows
-
-
-@dataclass(frozen=True)
-class BarFeed:
-    """The bars of one feed: columns, volume converted to base quantity, quotes where orders meet these instead."""
-
-    feed: Feed
-    table: BarTable
-    volume: Any
-    quotes: QuotePath | None = None
 
 
 @dataclass(frozen=True)

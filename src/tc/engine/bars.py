@@ -10,6 +10,7 @@ from nautilus_trader.model.data import Bar, BarType, QuoteTick
 from nautilus_trader.model.identifiers import InstrumentId
 
 from tc.data.bar_table import BarTable
+from tc.model.run_spec import Feed
 from tc.model.venue import Instrument
 
 _ANY_SIZE = 1e9
@@ -22,6 +23,16 @@ class QuotePath:
     ts_event: Any
     bid: Any
     ask: Any
+
+
+@dataclass(frozen=True)
+class BarFeed:
+    """The bars of one feed: columns, volume converted to base quantity, quotes where orders meet these instead."""
+
+    feed: Feed
+    table: BarTable
+    volume: Any
+    quotes: QuotePath | None = None
 
 
 def build_quotes(path: QuotePath, instrument: Instrument) -> list[QuoteTick]:

@@ -37,8 +37,8 @@ from tc.engine.live_state import StateKeeper, has_state
 from tc.engine.live_status import LiveStatus
 from tc.engine.progress import Progress
 from tc.engine.recorder import PRIORITY, Recorder
-from tc.engine.simulated_venue import describe_venue
 from tc.engine.state import engine_state
+from tc.engine.venue_facts import describe_venue
 from tc.errors import ComponentFault, RefusedError, StrategyRaised, TcError
 from tc.evidence.fold import Fold, fold_entry
 from tc.evidence.latency import MEASURED, NodeMeasured

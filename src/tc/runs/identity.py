@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import platform
 import re
 import sys
 from collections.abc import Iterable
+from email import message_from_string
+from email.message import Message
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -33,7 +36,7 @@ def wheel_identity(also: Iterable[str] = ()) -> dict[str, str]:
     The digest is over the file hashes that the wheel's RECORD lists, so a wheel rebuilt under the same version differs.
     """
     found: dict[str, str] = {}
-    waiting = [*_requirements(DISTRIBUTION), *also]
+    waiting = [*_requirements(_header(metadata.distribution(DISTRIBUTION))), *also]
     while waiting:
         name = waiting.pop()
         if name in found:
@@ -42,15 +45,20 @@ def wheel_identity(also: Iterable[str] = ()) -> dict[str, str]:
             distribution = metadata.distribution(name)
         except metadata.PackageNotFoundError:
             continue  # a requirement of another platform
-        found[name] = f"{distribution.version} {_record_digest(distribution)}"
-        waiting += _requirements(name)
+        header = _header(distribution)
+        found[name] = f"{header['Version']} {_record_digest(distribution)}"
+        waiting += _requirements(header)
     return dict(sorted(found.items()))
 
 
 def wheels_of(packages: Iterable[str]) -> set[str]:
-    """Return the distributions that installed these top-level packages."""
-    installed = metadata.packages_distributions()
-    return {_normal(name) for package in packages for name in installed.get(package, ())} - {DISTRIBUTION}
+    """Return the distributions that installed these top-level packages.
+
+    What `importlib.metadata.packages_distributions` says, from the texts alone: it looks for every installed file.
+    """
+    wanted = set(packages)
+    owners = (each for each in metadata.distributions() if wanted & _top_levels(each))
+    return {_normal(each.name) for each in owners} - {DISTRIBUTION}
 
 
 def interpreter_identity() -> dict[str, str]:
@@ -68,13 +76,25 @@ def run_identity(packages: Iterable[str]) -> dict[str, Any]:
     return {"code": code_identity(), "wheels": wheels, "interpreter": interpreter_identity()}
 
 
-def _requirements(name: str) -> list[str]:
-    try:
-        lines = metadata.requires(name) or []
-    except metadata.PackageNotFoundError:
-        return []
+def _header(distribution: metadata.Distribution) -> Message:
+    # Without the description below it, which is most of the text and takes long to parse.
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    return message_from_string(text.partition("\n\n")[0])
+
+
+def _requirements(header: Message) -> list[str]:
+    lines = header.get_all("Requires-Dist", [])
     names = [match[0] for line in lines if "extra ==" not in line and (match := _REQUIREMENT_NAME.match(line))]
     return [_normal(found) for found in names]
+
+
+def _top_levels(distribution: metadata.Distribution) -> set[str]:
+    declared = distribution.read_text("top_level.txt")
+    if declared:
+        return set(declared.split())
+    paths = (line.partition(",")[0].strip('"') for line in (distribution.read_text("RECORD") or "").splitlines())
+    firsts = {path.partition("/")[0] for path in paths}
+    return {inspect.getmodulename(first) or first for first in firsts}
 
 
 def _normal(name: str) -> str:

@@ -11,8 +11,7 @@ from tc.data.bar_table import BarTable
 from tc.data.dataset_info import DatasetInfo
 from tc.data.dataset_store import Dataset, DatasetStore
 from tc.data.engine_volume import engine_volume
-from tc.engine.backtest import BarFeed
-from tc.engine.bars import QuotePath
+from tc.engine.bars import BarFeed, QuotePath
 from tc.engine.strategy_source import LoadedStrategy, files_digest, load_strategy
 from tc.errors import DatasetInvalid
 from tc.model.run_spec import Feed, RunSpec

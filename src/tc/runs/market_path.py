@@ -10,12 +10,11 @@ import numpy as np
 from tc.data.dataset_store import Dataset
 from tc.engine.bars import QuotePath
 from tc.model.venue import Instrument
-from tc.venue.bar_path import FeedBar, PathTrade, walk
+from tc.venue.bar_path import TICKS, FeedBar, PathTrade, walk
 from tc.venue.bar_source import BarSource
 from tc.venue.exchange.market import top_of_book
 from tc.venue.exchange.symbol import Symbol
 
-TICKS = 8  # public trades a bar, as a paper run's own venue has them
 _ZERO = Decimal(0)
 
 

@@ -81,14 +81,16 @@ def _given_up(restarts: int, exit_code: int) -> str:
     return f"given up: the node ended with {exit_code} after {restarts} restarts, which are all that it had"
 
 
-def run_paper(request: PaperRequest, watcher: Watcher, clock: Clock = SYSTEM_CLOCK) -> PaperEnd:
-    """Run the spec's venue and node to their end.
+def run_paper(
+    request: PaperRequest, watcher: Watcher, clock: Clock = SYSTEM_CLOCK, node: Child | None = None
+) -> PaperEnd:
+    """Run the spec's venue and node to their end; the first node is the one given, if it loads already.
 
     Raises:
         InputError, RefusedError: nothing was started.
         ComponentFault: the node died for good and what it holds could not be settled; the run is not sealed.
     """
-    return Supervisor(request, watcher, clock).run()
+    return Supervisor(request, watcher, clock).run(node)
 
 
 class Supervisor:
@@ -114,7 +116,7 @@ class Supervisor:
         """The id that the run has or will have."""
         return self._run_id
 
-    def run(self) -> PaperEnd:
+    def run(self, node: Child | None = None) -> PaperEnd:
         """Start everything, and return when the run is sealed or cannot be."""
         if self._request.attempt == 1 and self._run.path.exists():
             raise InputError(f"found a run {self._run_id} already; choose another --run-id")
@@ -123,7 +125,7 @@ class Supervisor:
                 open_desk(self._spec, self._request.roots, self._run_id, self._clock), str(self._run.path)
             )
             try:
-                node = Child(["node"])  # loads while the venue starts
+                node = node or Child(["node"])  # loads while the venue starts
                 order = self._order_or_end(node)
                 self._leave_traces(order)
                 self._arm(order, node)

@@ -39,11 +39,11 @@ from tc.runs.connectivity import PROBE, READINESS, evaluate_readiness, probe_doc
 from tc.runs.inputs import RunInputs, load_inputs
 from tc.runs.kill_clear import require_no_latch
 from tc.runs.live_writer import LiveWriter
+from tc.runs.metadata import attribution, run_metadata, run_started
 from tc.runs.paper_feed import awaited_feeds
 from tc.runs.paper_order import NodeOrder
 from tc.runs.paper_venue import venue_record
 from tc.runs.seal import Ending, RunResult, recorded_ending, seal_run
-from tc.runs.start import attribution, run_metadata, run_started
 from tc.runs.stop import StopRequest
 from tc.store.account_lock import account_key, lock_account
 from tc.store.derived_file import derive

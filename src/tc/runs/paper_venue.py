@@ -12,11 +12,11 @@ from tc.durable import make_directory, process_start_time, remove_tree, write_ar
 from tc.model.endpoint import ApiKeys
 from tc.model.run_spec import RunSpec
 from tc.model.value import decimal_text, split_money
-from tc.runs.market_path import TICKS
 from tc.runs.paper_order import ACCOUNT_OF_OWN_VENUE
 from tc.store.roots import Roots
 from tc.supervise.child import Child
 from tc.venue.account_file import read_secret_file
+from tc.venue.bar_path import TICKS
 from tc.venue.order_record import encode_record
 from tc.venue.persistence import JOURNAL_FILE
 

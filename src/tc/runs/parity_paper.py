@@ -17,11 +17,11 @@ from tc.evidence.parity import FAULT, LATENCY, RESTART, UNEXPLAINED, Proof
 from tc.evidence.parity_order import Key, ParityOrder, read_orders, terms_of
 from tc.model.run_spec import RunSpec
 from tc.runs.inputs import LoadedFeed
-from tc.runs.market_path import TICKS, market_symbol, trades_of
+from tc.runs.market_path import market_symbol, trades_of
 from tc.runs.parity_venue import Refused, VenueModel, VenueReplay, refusal_of
 from tc.runs.replay import replay_run
 from tc.store.run_directory import INPUTS, JOURNAL, VENUE_ORDERS, RunDirectory
-from tc.venue.bar_path import PathTrade
+from tc.venue.bar_path import TICKS, PathTrade
 from tc.venue.bar_source import BarSource
 from tc.venue.exchange.order import OrderRequest
 from tc.venue.order_record import decode_record

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tc.durable import read_artifact
 from tc.errors import InputError
-from tc.model.reading import read_run_spec
-from tc.model.run_spec import RunSpec
+
+if TYPE_CHECKING:
+    from tc.model.run_spec import RunSpec
 
 SPEC_BYTES_MAX = 1 << 20
 
 
-def read_spec_file(path: Path) -> tuple[bytes, RunSpec]:
-    """Return the bytes and the meaning of a spec file."""
+def read_spec_text(path: Path) -> bytes:
+    """Return the bytes of a spec file."""
     if path.is_dir():
         raise InputError(f"{path} is a folder, expected a RunSpec file; `tc spec new` writes a starter")
     if path.exists() and not path.is_file():
         raise InputError(f"{path} is no regular file, expected a RunSpec file; `tc spec new` writes a starter")
     if path.is_file() and path.stat().st_size > SPEC_BYTES_MAX:
         raise InputError(f"{path} has {path.stat().st_size:,} bytes, expected a RunSpec of at most {SPEC_BYTES_MAX:,}")
-    data = read_artifact(path)
+    return read_artifact(path)
+
+
+def read_spec_file(path: Path) -> tuple[bytes, RunSpec]:
+    """Return the bytes and the meaning of a spec file."""
+    from tc.model.reading import read_run_spec  # takes long: a node loads meanwhile, where the bytes ask for one
+
+    data = read_spec_text(path)
     return data, read_run_spec(data, str(path))
 
 

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import getpass
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tc.clock import SYSTEM_CLOCK, Clock, iso_utc
-from tc.durable import Journal, boot_id, host, make_directory, write_artifact
+from tc.durable import Journal, make_directory, write_artifact
 from tc.engine.backtest import BacktestOutcome, Controls, run_backtest
 from tc.engine.progress import Progress
 from tc.errors import ComponentFault, InputError, StorageError
 from tc.ids import make_run_id, plain_id
-from tc.runs.identity import run_identity
 from tc.runs.inputs import RunInputs, load_inputs
+from tc.runs.metadata import attribution, run_metadata, run_started
 from tc.runs.seal import Ending, RunResult, seal_run
 from tc.runs.stop import StopKind, StopRequest
 from tc.store.roots import Roots
-from tc.store.run_directory import JOURNAL, METADATA_SCHEMA, METRICS, encode_document
+from tc.store.run_directory import JOURNAL, METRICS, encode_document
 from tc.store.run_store import RunStore, RunWriter
 
 LATEST = "latest"
@@ -102,48 +100,6 @@ def _ending(outcome: BacktestOutcome, stop_kind: StopKind | None) -> Ending:
     if outcome.end == "stopped":
         return ending("interrupted", STOPPED_BY_INTERRUPT_EXIT_CODE if stop_kind == "interrupt" else 0)
     return ending("completed", 0)
-
-
-def run_metadata(inputs: RunInputs, operator: str, created_ns: int) -> dict[str, Any]:
-    """Return the metadata of a run that is about to be created; its id comes with its directory."""
-    spec = inputs.spec
-    return {
-        "schema": METADATA_SCHEMA,
-        "run_id": "",
-        "name": spec.name,
-        "mode": spec.mode,
-        "status": "created",
-        "reason": None,
-        "exit_code": None,
-        "description": spec.description,
-        "labels": spec.labels,
-        "operator": operator,
-        "created": iso_utc(created_ns),
-        "started": None,
-        "ended": None,
-        "pid": os.getpid(),
-        "host": host(),
-        "boot_id": boot_id(),
-        "seed": spec.seed,
-        "spec": {"path": str(inputs.spec_path), "digest": spec.digest()},
-        "data": [feed.describe() for feed in inputs.feeds],
-        "strategies": inputs.describe_strategies(),
-        **run_identity(inputs.packages()),
-        "bars": None,
-        "bars_total": sum(len(feed.table.ts_event) for feed in inputs.feeds),
-        "result_digest": None,
-    }
-
-
-def attribution(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return what every order of a run carries."""
-    return {"run_id": metadata["run_id"], "spec": metadata["spec"]["digest"], "operator": metadata["operator"]}
-
-
-def run_started(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return the first entry of a run's journal."""
-    names = ("run_id", "name", "mode", "seed", "operator", "data", "code", "interpreter")
-    return {**{name: metadata[name] for name in names}, "spec_digest": metadata["spec"]["digest"]}
 
 
 class _LiveMetrics:

@@ -8,6 +8,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from tc.venue.exchange.symbol import Symbol, floor_to
 
+TICKS = 8
+"""Public trades a bar, as a paper run's own venue plays them."""
+
 
 @dataclass(frozen=True, slots=True)
 class FeedBar:
