@@ -73,9 +73,11 @@ class Nowhere:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.batches: list[list[Event]] = []
 
     def record(self, events: list[Event]) -> None:
         self.events += events
+        self.batches.append(list(events))
 
 
 def dataset(table: BarTable) -> Dataset:
@@ -141,6 +143,17 @@ def test_two_symbols_are_merged_by_time() -> None:
     opens = [opened for _, _, opened in lab.play()]
     assert opens == sorted(opens)
     assert [name for _, name, _ in lab.audience.bars[:2]] == ["BTCUSDT", "ETHUSDT"]
+
+
+def test_what_is_due_at_one_moment_is_recorded_together() -> None:
+    """Many symbols cost one write a moment, not one each; every symbol has one trade in it."""
+    names = [f"C{number:02d}USDT" for number in range(12)]
+    lab = FeedLab({name: made_up_bars(5, seed=number) for number, name in enumerate(names)})
+    lab.play()
+    played = lab.recorder.batches[1:]  # the first opens the markets
+    assert len(played) == 5 * 4
+    for batch in played:
+        assert [event.symbol for event in batch if isinstance(event, MarketMoved)] == names
 
 
 def test_a_hole_in_the_data_passes_in_one_bar() -> None:

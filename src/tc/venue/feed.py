@@ -6,7 +6,9 @@ import heapq
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple, Protocol
 
 from tc.clock import Clock
 from tc.venue.bar_path import FeedBar, PathTrade, walk
@@ -54,8 +56,7 @@ class Pace:
     funding_rate: Decimal = Decimal(0)
 
 
-@dataclass(order=True, slots=True)
-class _Step:
+class _Step(NamedTuple):
     """The next trade of one symbol; ordered by the time it has in the dataset, then by symbol."""
 
     due_ns: int
@@ -68,8 +69,8 @@ class _Step:
 class Feed:
     """Every bar of every source from where the exchange stopped, merged by time, once.
 
-    A hole in the data passes in one bar's time. A feed that was held up does not rush to catch up by more
-    than a quarter of a second.
+    What is due at one moment happens at once: it is recorded together, then told. A hole in the data passes in one
+    bar's time. A feed that was held up does not rush to catch up by more than a quarter of a second.
     """
 
     def __init__(
@@ -111,17 +112,17 @@ class Feed:
             await self._sleep(PAUSE_POLL_S)
         previous_ns: int | None = None
         wall_ns = self._clock.monotonic_ns()
-        for step in self._steps():
+        for due_ns, steps in groupby(self._steps(), key=attrgetter("due_ns")):
             if previous_ns is not None:
-                gap_ns = min(step.due_ns - previous_ns, self._longest_ns)
+                gap_ns = min(due_ns - previous_ns, self._longest_ns)
                 wall_ns += int(gap_ns / self._pace.speed)
-            previous_ns = step.due_ns
+            previous_ns = due_ns
             wall_ns = await self._wait(wall_ns)
-            self._play(step)
+            self._play(list(steps))
         self.is_done = True
 
     async def _wait(self, wall_ns: int) -> int:
-        """Wait until a step is due and may be sent; return when it is, later where it was held up."""
+        """Wait until the next steps are due and may be sent; return when that is, later where they were held up."""
         left_ns = wall_ns - self._clock.monotonic_ns()
         await self._sleep(max(0, left_ns) / _NS)
         while self.is_paused:
@@ -134,10 +135,18 @@ class Feed:
             await self._sleep(BEHIND_POLL_S)
         return max(wall_ns, self._clock.monotonic_ns() - LAG_NS_MAX)
 
-    def _play(self, step: _Step) -> None:
-        source, trade = self._sources[step.name], step.trade
-        is_last = step.number == self._pace.ticks - 1
+    def _play(self, steps: list[_Step]) -> None:
+        last = self._pace.ticks - 1
         now_ms = self._desk.now_ms()
+        for step in steps:
+            self._trade(step, now_ms, is_last=step.number == last)
+        self._desk.commit()
+        for step in steps:
+            if step.number == last:
+                self._close_bar(step, now_ms)
+
+    def _trade(self, step: _Step, now_ms: int, *, is_last: bool) -> None:
+        trade = step.trade
         self._desk.exchange.trade(
             step.name,
             trade.price,
@@ -146,14 +155,15 @@ class Feed:
             is_buyer_maker=trade.is_buyer_maker,
             bar_closed=step.bar.index if is_last else None,
         )
-        if is_last and self._pace.funding_rate and _ends_a_funding_period(step.bar, source.step_ns):
-            self._desk.exchange.fund(step.name, self._pace.funding_rate, now_ms)
-        self._desk.commit()
-        if is_last:
-            self.bars += 1
-            offset_ns = self._offsets_ns.get(step.name, 0)
-            message = kline(step.bar, source.symbol, source.interval, self._pace.ticks, now_ms, offset_ns)
-            self._audience.publish(step.name, f"kline_{source.interval}", message)
+        rate = self._pace.funding_rate
+        if is_last and rate and _ends_a_funding_period(step.bar, self._sources[step.name].step_ns):
+            self._desk.exchange.fund(step.name, rate, now_ms)
+
+    def _close_bar(self, step: _Step, now_ms: int) -> None:
+        self.bars += 1
+        source, offset_ns = self._sources[step.name], self._offsets_ns.get(step.name, 0)
+        message = kline(step.bar, source.symbol, source.interval, self._pace.ticks, now_ms, offset_ns)
+        self._audience.publish(step.name, f"kline_{source.interval}", message)
 
     def _steps(self) -> Iterator[_Step]:
         return heapq.merge(*(self._steps_of(name, source) for name, source in self._sources.items()))

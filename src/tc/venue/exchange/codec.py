@@ -9,12 +9,15 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from tc.errors import TcBug
 from tc.venue.exchange import event as events
 from tc.venue.exchange.event import Event
 
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in typing.get_args(events.Event)}
 _PLAIN = (str, int, bool)
+_encode = msgspec.json.Encoder().encode
 
 
 def kind_of(event: Event) -> str:
@@ -24,7 +27,7 @@ def kind_of(event: Event) -> str:
 
 def encode(event: Event) -> bytes:
     """Return an event as one compact JSON object."""
-    return json.dumps(_plain(event), separators=(",", ":")).encode()
+    return _encode(_plain(event))
 
 
 def decode(kind: str, data: bytes) -> Event | None:
