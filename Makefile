@@ -32,7 +32,7 @@ types:
 
 fast:
 	$(PYTEST) -n 2 --dist loadgroup tests/test_architecture.py tests/model tests/data tests/durable tests/evidence tests/cli tests/venue \
-	  -m "not faults and not browser and not powercut and not variant"
+	  -m "not faults and not browser and not powercut and not variant and not slow"
 
 faults: setup ## Every fault injection in full: syscall sweeps, power cuts, kills, races
 	@scripts/setup-tests

@@ -87,6 +87,7 @@ def test_what_cannot_be_read_is_named_and_hides_nothing(roots) -> None:
     assert assessment_document(found)["unreadable"] == found.unreadable
 
 
+@pytest.mark.slow
 def test_a_sealed_run_of_the_period_is_evidence_by_its_journal(tmp_path) -> None:
     """A type of entry that some sealed run has counts, cited with the journal's digest; another is missing."""
     lab = make_lab(tmp_path, bars=300)

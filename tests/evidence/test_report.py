@@ -266,6 +266,7 @@ def test_a_page_without_charts_carries_no_library() -> None:
     assert PageReader(page).count("script") == 0
 
 
+@pytest.mark.slow
 def test_a_year_of_minutes_stays_under_ten_megabytes() -> None:
     """525,600 bars and 20,000 fills give a page below 10 MB that says how they were merged."""
     page = render_html(report_facts(bars=525_600, trades=20_000, step=26))

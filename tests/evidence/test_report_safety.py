@@ -300,6 +300,7 @@ def test_orders_and_events_say_what_is_only_counted(renderer: Callable[[ReportFa
     assert "Denials that were only counted are under Safety and limits." in text
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:'d' is deprecated:DeprecationWarning", "ignore:'d' is deprecated")
 def test_a_real_run_adds_up(tmp_path: Any) -> None:
     """Of an engine's run the section's intents are the orders that ended denied, and engine and journal agree."""

@@ -261,6 +261,7 @@ def test_the_number_limits_are_those_of_the_installed_engine() -> None:
         Price.from_str(f"{Decimal(1).scaleb(-DECIMALS_MAX - 1):f}")
 
 
+@pytest.mark.slow
 def test_bar_steps_are_those_of_the_installed_engine() -> None:
     """A feed's step is accepted exactly where the engine accepts it."""
     from nautilus_trader.model.data import BarType

@@ -193,6 +193,7 @@ def test_the_feed_can_be_paused(tmp_path: Path) -> None:
         until(lambda: venue.status()["feed"]["bars"] > stopped + 2)
 
 
+@pytest.mark.slow
 def test_what_was_answered_survives_the_death_of_the_venue(tmp_path: Path) -> None:
     """Killed and started again it holds the same orders, fills, positions, wallets and ids, and goes on from there."""
     with VenueProcess(tmp_path, "--hold", "--partial-fill", "0.5") as venue:
@@ -212,6 +213,7 @@ def test_what_was_answered_survives_the_death_of_the_venue(tmp_path: Path) -> No
         assert [one["clientOrderId"] for one in venue.rest("GET", "/fapi/v1/openOrders", "alpha")[1]] == ["resting"]
 
 
+@pytest.mark.slow
 def test_a_second_venue_on_the_same_state_is_refused(tmp_path: Path) -> None:
     """The state directory belongs to one process; the other one exits 4 and names it."""
     with VenueProcess(tmp_path, "--hold") as venue:
@@ -222,6 +224,7 @@ def test_a_second_venue_on_the_same_state_is_refused(tmp_path: Path) -> None:
         assert other.stop() == 4
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     """The second venue on a port exits 4 and says which port it was."""
     with VenueProcess(tmp_path, "--hold") as venue:
@@ -232,6 +235,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         assert other.stop() == 4
 
 
+@pytest.mark.slow
 def test_it_ends_cleanly_when_asked(tmp_path: Path) -> None:
     """SIGTERM exits 0 with a close frame for everybody, SIGINT exits 130, whatever else is sent until it is gone."""
     with VenueProcess(tmp_path, "--hold") as venue, venue.user_stream() as stream:
