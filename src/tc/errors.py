@@ -171,6 +171,10 @@ class StrategyRaised(ComponentFault):
     """A strategy raised inside one of its handlers."""
 
 
+class NotStarted(ComponentFault):
+    """A node did not begin to trade in time."""
+
+
 class ChildFailed(ComponentFault):
     """A child process ended in a way it must not."""
 

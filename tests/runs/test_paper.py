@@ -66,6 +66,23 @@ def test_a_node_that_is_killed_goes_on_where_it_was_and_loses_nothing(paper: Pap
     assert verified.is_equal, verified.difference
 
 
+def test_a_node_that_cannot_begin_again_is_tried_again_and_what_it_holds_is_not_left(tmp_path: Path) -> None:
+    """A venue that lets a node in, but not its user stream, for longer than a start may take, does not end the run."""
+    paper = Paper(tmp_path, "75s")
+    process = paper.start()
+    paper.until_entries(60)
+    paper.control("POST", "/fault", {"kind": "refuse", "target": "user"})
+    os.kill(paper.run.metadata()["pid"], signal.SIGKILL)
+    paper.until_counted("NodeStarted", 3)  # the second gave up
+    paper.control("POST", "/fault", {"kind": "clear"})
+    code, facts, words = ended(process)
+
+    assert (code, facts["status"], facts["reconciliation"]) == (0, "completed", "matched"), words
+    assert "did not start within 25 s" in words
+    verified = paper.verified()
+    assert verified.is_equal, verified.difference
+
+
 def test_decisions_at_timers_on_denials_and_on_history_are_replayed_and_state_is_kept(tmp_path: Path) -> None:
     """What a strategy decides at timers, by its clock, on a denial, on past bars is repeated; its state is sealed."""
     for mode, speed in (("timer", 1), ("history", 300)):

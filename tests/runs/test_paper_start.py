@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from support.fake_clock import FakeClock
 from support.paper_lab import Paper
 from tc.errors import InputError
+from tc.risk.request_budget import NODE_SHARES, Cost, Need, RequestBudget
 from tc.runs.node_ahead import node_ahead
+from tc.runs.paper_start import START_WEIGHT, await_room
 
 PAPER, BACKTEST = b"name: a\nmode: paper\n", b"name: a\nmode: backtest\nlabels: {was: 'mode: paper'}\n"
 
@@ -76,3 +79,30 @@ def test_a_paper_spec_that_is_refused_says_one_sentence(tmp_path: Path) -> None:
     assert "leverage" in words
     assert "node" not in words
     assert not paper.run.path.exists()
+
+
+def test_a_start_waits_until_all_its_questions_have_room() -> None:
+    """In a minute that is used up it waits for the next and says so; a question that was held back would end it."""
+    clock, said = FakeClock(), list[dict[str, object]]()
+    budget = RequestBudget(NODE_SHARES)
+    budget.count(Cost(1_700), clock.now_ns() // 1_000_000)
+    await_room(budget, said.append, clock)
+
+    assert [fact["event"] for fact in said] == ["waits"]
+    assert budget.look(Need.LOOK, Cost(START_WEIGHT), clock.now_ns() // 1_000_000) is None
+    await_room(budget, said.append, clock)
+    assert len(said) == 1
+
+
+def test_a_start_does_not_wait_for_ever_where_others_use_every_minute_up() -> None:
+    """After three minutes without room it tries: the supervisor knows what to do with one that cannot start."""
+    clock, waits = FakeClock(), list[float]()
+    budget = RequestBudget(NODE_SHARES)
+
+    def use_up(fact: dict[str, object]) -> None:
+        waits.append(clock.now_ns() / 1e9)
+        budget.count(Cost(2_400), (clock.now_ns() // 60_000_000_000 + 1) * 60_000)
+
+    budget.count(Cost(2_400), clock.now_ns() // 1_000_000)
+    await_room(budget, use_up, clock)
+    assert len(waits) == 3

@@ -112,6 +112,8 @@ def words(fact: dict[str, Any]) -> str:
                 else f"is started again ({fact['attempt']})"
             )
             return f"the node ended with {fact['exit_code']} and {done}"
+        case "waits":
+            return f"the node waits {fact['wait_s']:g} s before it starts: {fact['detail']}"
         case "venue_restart":
             return "the venue was gone and is started again"
         case "stall" | "stale_data" | "node_ended" | "healthy" | "quarantine" | "venue_away" | "give_up":

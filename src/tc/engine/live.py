@@ -39,7 +39,7 @@ from tc.engine.progress import Progress
 from tc.engine.recorder import PRIORITY, Recorder
 from tc.engine.state import engine_state
 from tc.engine.venue_facts import describe_venue
-from tc.errors import ComponentFault, RefusedError, StrategyRaised, TcError
+from tc.errors import NotStarted, RefusedError, StrategyRaised, TcError
 from tc.evidence.fold import Fold, fold_entry
 from tc.evidence.latency import MEASURED, NodeMeasured
 from tc.model.heartbeat import stale_limit_s
@@ -228,7 +228,7 @@ class LiveRun:
         deadline_ns = self._clock.monotonic_ns() + int(START_S * 1e9)
         while not self._node.trader.is_running:
             if self._running.done() or self._clock.monotonic_ns() > deadline_ns:
-                raise ComponentFault(
+                raise NotStarted(
                     f"the node did not start within {START_S:g} s: the venue at {self._setting.endpoint.http} did not "
                     "answer as expected; nautilus.jsonl says at what it waited"
                 )

@@ -30,9 +30,8 @@ from tc.engine.gate_rules import GateRules
 from tc.engine.live import run_live
 from tc.engine.live_setting import LiveControls, LiveOutcome, LiveSetting
 from tc.engine.progress import Progress
-from tc.errors import InputError, NotFound, RefusedError, StorageError, TcError
+from tc.errors import NotFound, NotStarted, RefusedError, StorageError, TcError
 from tc.model.heartbeat import HEARTBEAT, STACK_SIGNAL, STACKS
-from tc.model.run_spec import RunSpec
 from tc.model.value import duration_seconds
 from tc.risk.request_budget import NODE_SHARES, RequestBudget
 from tc.runs.connectivity import PROBE, READINESS, evaluate_readiness, probe_document, readiness_document
@@ -42,6 +41,7 @@ from tc.runs.live_writer import LiveWriter
 from tc.runs.metadata import attribution, run_metadata, run_started
 from tc.runs.paper_feed import awaited_feeds
 from tc.runs.paper_order import NodeOrder
+from tc.runs.paper_start import await_room, require_flat, require_usable_account
 from tc.runs.paper_venue import venue_record
 from tc.runs.seal import Ending, RunResult, recorded_ending, seal_run
 from tc.runs.stop import StopRequest
@@ -66,6 +66,7 @@ def run_node(line: bytes, lifeline: int, say: Say, clock: Clock = SYSTEM_CLOCK) 
 
     Raises:
         InputError, RefusedError, BusyError: the run cannot start; before a directory exists where it is new.
+        NotStarted: it goes on with a run, and the venue did not let it; the run is left as it was.
         StorageError: the disk failed; the run is left to recovery.
     """
     order = NodeOrder.from_line(line)
@@ -75,9 +76,10 @@ def run_node(line: bytes, lifeline: int, say: Say, clock: Clock = SYSTEM_CLOCK) 
     with _account(order):
         if not order.is_killed:
             require_no_latch(order.roots, order.run_id, order.endpoint.http, order.api_key)
-        _require_usable_account(client, inputs.spec)
+        require_usable_account(client, inputs.spec)
         if order.attempt == 1:
-            _require_flat(client, order, inputs.spec)
+            require_flat(client, order, inputs.spec)
+        await_room(budget, say, clock)
         with _opened(order, inputs, clock) as writer:
             node = _Node(order, inputs, client, writer, say, clock, budget)
             threading.Thread(target=node.watch, args=(lifeline,), name="lifeline", daemon=True).start()
@@ -129,6 +131,9 @@ class _Node:
             self._stop.finish()
             self._live.close()
             received.close()
+            if order.attempt > 1 and not order.is_killed and isinstance(outcome.fault, NotStarted):
+                journal.sync()
+                raise outcome.fault  # what it holds is as it was, and the next start may do better
             if not outcome.is_confirmed or (outcome.end == "killed" and outcome.left and not order.is_killed):
                 journal.sync()
                 self._say({"event": "open", "reason": outcome.reason})
@@ -315,55 +320,6 @@ def _opened(order: NodeOrder, inputs: RunInputs, clock: Clock) -> Iterator[RunWr
         yield writer
     finally:
         writer.close()
-
-
-def _require_usable_account(client: VenueClient, spec: RunSpec) -> None:
-    account = client.account()
-    if account.get("canWithdraw"):
-        raise RefusedError(
-            f"the key of account {spec.account or 'main'} may withdraw money, which no trading program needs; "
-            "make a key that can only trade"
-        )
-    if not account.get("canTrade"):
-        raise RefusedError(f"the key of account {spec.account or 'main'} may not trade; make one that can")
-    listed = {symbol["symbol"]: symbol for symbol in client.exchange_info()["symbols"]}
-    for instrument in spec.instruments:
-        found = listed.get(instrument.symbol)
-        if found is None:
-            raise InputError(f"the venue lists no {instrument.symbol}; it has {', '.join(sorted(listed))}")
-        filters = {each["filterType"]: each for each in found["filters"]}
-        for name, mine, theirs in (
-            ("price_increment", instrument.price_increment, filters["PRICE_FILTER"]["tickSize"]),
-            ("size_increment", instrument.size_increment, filters["LOT_SIZE"]["stepSize"]),
-        ):
-            if str(mine) != theirs:
-                raise InputError(
-                    f"instrument {instrument.id} has {name} {mine}, but the venue says {theirs}; write that"
-                )
-
-
-def _require_flat(client: VenueClient, order: NodeOrder, spec: RunSpec) -> None:
-    # What an earlier run or a person left there belongs to nobody of this run, and its history is not in this journal.
-    held = [f"{row['positionAmt']} {row['symbol']}" for row in client.positions()]
-    held += [f"order {row['clientOrderId']}" for row in client.open_orders()]
-    held += [f"order {row['clientAlgoId']}" for row in client.open_algo_orders()]
-    if held:
-        raise RefusedError(
-            f"the account {spec.account} holds {', '.join(held)} at {order.endpoint.http}; a new run starts flat: "
-            "close that there, or go on with the run that left it (`tc runs resume`)"
-        )
-    if order.is_own_venue:
-        return
-    try:
-        with PositionLedger.load(LedgerDirectory.of(order.roots, str(spec.account))) as ledger:
-            rows = ledger.book().rows
-    except NotFound:
-        return
-    if rows:
-        named = ", ".join(f"{row.quantity} {instrument_id}" for (instrument_id, _), row in rows.items())
-        raise RefusedError(
-            f"the ledger of {spec.account} holds {named}, but the venue nothing; `tc ledger close` books how it ended"
-        )
 
 
 def _ending(outcome: LiveOutcome, *, is_interrupt: bool, order: NodeOrder) -> Ending:
