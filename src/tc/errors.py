@@ -20,6 +20,7 @@ TcError
 |       `- ArtifactCorrupt           a whole-file artifact does not parse or match its digest
 |- ComponentFault           exit 6
 |   |- StrategyRaised                a strategy handler raised while the run was going on
+|   |- NotStarted                    a node did not begin to trade in time
 |   `- ChildFailed                   a child process died or broke its contract
 `- TcBug                    exit 70  our fault: shown with a traceback
 
