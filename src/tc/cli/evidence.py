@@ -67,7 +67,7 @@ def replay(
 ) -> None:
     """Turn the bars that a paper run got into a dataset, and run its strategies over it as a backtest."""
     from tc.runs.paper_replay import replay_paper
-    from tc.supervise.process import restart_with_fixed_hash_seed
+    from tc.supervise.hash_seed import restart_with_fixed_hash_seed
 
     restart_with_fixed_hash_seed()
     roots = Roots.of(artifacts_root, runtime_root)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tc.cli.output import say
@@ -47,10 +48,22 @@ def _command(arguments: list[str]) -> Callable[[], Any]:
             from tc.cli.agent import agent
 
             return agent
+        case ["run", *given]:
+            return partial(_run, given)
         case _:
             from tc.cli.app import build_app
 
             return build_app(arguments)
+
+
+def _run(given: list[str]) -> None:
+    """Let the node of a paper run load while what reads the arguments and the spec does."""
+    from tc.runs.node_ahead import node_ahead
+
+    with node_ahead(given) as node:
+        from tc.cli.app import build_app
+
+        build_app(["run", *given])(obj=node)
 
 
 def _report_bug(error: BaseException) -> None:

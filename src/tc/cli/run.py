@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def run(
+    context: typer.Context,
     spec: Annotated[Path, typer.Argument(help="RunSpec to run.", show_default=False)],
     run_id: Annotated[str | None, typer.Option("--run-id", help="Name the run; must be new.")] = None,
     operator: Annotated[str | None, typer.Option("--operator", help="Who answers for it; default: the user.")] = None,
@@ -34,22 +35,22 @@ def run(
 
     Ctrl-C and SIGTERM end the run cleanly and seal what happened so far.
     """
-    from tc.runs.node_ahead import node_ahead
-    from tc.runs.spec_file import read_spec_file, read_spec_text
+    from tc.runs.spec_file import read_spec_file
 
-    with node_ahead(b"" if detach else read_spec_text(spec)) as node:
-        if read_spec_file(spec)[1].mode == "paper":
-            from tc.cli.paper import run_paper_apart, run_paper_here
-            from tc.runs.paper import PaperRequest
+    if read_spec_file(spec)[1].mode == "paper":
+        from tc.cli.paper import run_paper_apart, run_paper_here
+        from tc.runs.paper import PaperRequest
 
-            paper = PaperRequest(spec, Roots.of(artifacts_root, runtime_root), run_id, operator, base)
-            raise typer.Exit(
-                run_paper_apart(paper, as_json=as_json) if detach else run_paper_here(paper, as_json=as_json, node=node)
-            )
+        paper = PaperRequest(spec, Roots.of(artifacts_root, runtime_root), run_id, operator, base)
+        if detach:
+            raise typer.Exit(run_paper_apart(paper, as_json=as_json))
+        raise typer.Exit(run_paper_here(paper, as_json=as_json, node=context.obj))
     if detach:
         raise InputError("found --detach, but a backtest ends by itself; leave it out")
-    from tc.supervise.process import restart_with_fixed_hash_seed
+    from tc.supervise.hash_seed import restart_with_fixed_hash_seed
 
+    if context.obj is not None:
+        context.obj.kill()  # what looked like a paper run was none, and its node would not be ours any more
     restart_with_fixed_hash_seed()
     from tc.runs.start import RunRequest, start_run
 

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from tc.runs.seal import RunResult
+from tc.runs.ending import RunResult
 from tc.store.run_directory import REPORT_HTML, REPORT_MARKDOWN
 
 _COLORS = {"completed": "green", "interrupted": "yellow", "failed": "red"}

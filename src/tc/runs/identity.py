@@ -7,11 +7,12 @@ import inspect
 import platform
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from email import message_from_string
 from email.message import Message
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import tc
@@ -30,12 +31,13 @@ def code_identity() -> dict[str, str]:
     return {"version": tc.__version__, "digest": f"sha256:{digest.hexdigest()}"}
 
 
-def wheel_identity(also: Iterable[str] = ()) -> dict[str, str]:
+def wheel_identity(also: Iterable[str] = (), known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     """Return name to `version digest` of every wheel that tc requires at run time, what those require, and `also`.
 
     The digest is over the file hashes that the wheel's RECORD lists, so a wheel rebuilt under the same version differs.
+    What is `known` is not read again.
     """
-    found: dict[str, str] = {}
+    found = dict(known)
     waiting = [*_requirements(_header(metadata.distribution(DISTRIBUTION))), *also]
     while waiting:
         name = waiting.pop()
@@ -56,7 +58,9 @@ def wheels_of(packages: Iterable[str]) -> set[str]:
 
     What `importlib.metadata.packages_distributions` says, from the texts alone: it looks for every installed file.
     """
-    wanted = set(packages)
+    wanted = set(packages) - {tc.__name__}
+    if not wanted:
+        return set()
     owners = (each for each in metadata.distributions() if wanted & _top_levels(each))
     return {_normal(each.name) for each in owners} - {DISTRIBUTION}
 
@@ -70,10 +74,18 @@ def interpreter_identity() -> dict[str, str]:
     }
 
 
-def run_identity(packages: Iterable[str]) -> dict[str, Any]:
-    """Return all three, as metadata.json records them; `packages` are those that the strategies loaded."""
-    wheels = wheel_identity(wheels_of(packages))
-    return {"code": code_identity(), "wheels": wheels, "interpreter": interpreter_identity()}
+def installed_identity() -> dict[str, Any]:
+    """Return what no strategy changes: the code, the wheels that it requires, the interpreter."""
+    return {"code": code_identity(), "wheels": wheel_identity(), "interpreter": interpreter_identity()}
+
+
+def run_identity(packages: Iterable[str], installed: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return all three, as metadata.json records them; `packages` are those that the strategies loaded.
+
+    `installed` is what `installed_identity` said a moment ago, perhaps to the supervisor.
+    """
+    installed = installed or installed_identity()
+    return {**installed, "wheels": wheel_identity(wheels_of(packages), installed["wheels"])}
 
 
 def _header(distribution: metadata.Distribution) -> Message:

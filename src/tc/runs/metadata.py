@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from tc.clock import iso_utc
@@ -12,8 +13,13 @@ from tc.runs.inputs import RunInputs
 from tc.store.run_directory import METADATA_SCHEMA
 
 
-def run_metadata(inputs: RunInputs, operator: str, created_ns: int) -> dict[str, Any]:
-    """Return the metadata of a run that is about to be created; its id comes with its directory."""
+def run_metadata(
+    inputs: RunInputs, operator: str, created_ns: int, installed: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the metadata of a run that is about to be created; its id comes with its directory.
+
+    `installed` is the installed_identity, where somebody has read it already.
+    """
     spec = inputs.spec
     return {
         "schema": METADATA_SCHEMA,
@@ -36,7 +42,7 @@ def run_metadata(inputs: RunInputs, operator: str, created_ns: int) -> dict[str,
         "spec": {"path": str(inputs.spec_path), "digest": spec.digest()},
         "data": [feed.describe() for feed in inputs.feeds],
         "strategies": inputs.describe_strategies(),
-        **run_identity(inputs.packages()),
+        **run_identity(inputs.packages(), installed),
         "bars": None,
         "bars_total": sum(len(feed.table.ts_event) for feed in inputs.feeds),
         "result_digest": None,

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tc.clock import SYSTEM_CLOCK, Clock, parse_utc_ns
 from tc.durable import make_directory, process_start_time, remove_tree, write_artifact
@@ -19,6 +20,8 @@ from tc.ids import make_run_id, plain_id
 from tc.model.endpoint import ApiKeys, LoopbackEndpoint
 from tc.runs.alerting import open_desk
 from tc.runs.credentials import resolve_keys
+from tc.runs.ending import RunResult, load_result
+from tc.runs.identity import installed_identity
 from tc.runs.kill_clear import is_confirmed, is_latched
 from tc.runs.kill_order import KillOrder
 from tc.runs.paper_agent import ArmedAgent
@@ -35,9 +38,6 @@ from tc.store.run_store import RunStore
 from tc.supervise.child import Child
 from tc.supervise.watch_policy import GiveUp, Quarantine
 from tc.venue.loopback import require_no_redirect, resolve_loopback
-
-if TYPE_CHECKING:
-    from tc.runs.seal import RunResult
 
 LATEST = "latest"
 POLL_S = 0.05
@@ -71,14 +71,19 @@ class PaperEnd:
     exit_code: int
 
 
-def _load_result(run: RunDirectory) -> RunResult:
-    from tc.runs.seal import load_result  # the reports that it can write take long to load
-
-    return load_result(run)
-
-
 def _given_up(restarts: int, exit_code: int) -> str:
     return f"given up: the node ended with {exit_code} after {restarts} restarts, which are all that it had"
+
+
+@contextmanager
+def _ended_on_fault(node: Child) -> Iterator[None]:
+    """Let no node go on that waits for an order that will never come."""
+    try:
+        yield
+    except BaseException:
+        node.kill()
+        node.close()
+        raise
 
 
 def run_paper(
@@ -126,9 +131,12 @@ class Supervisor:
             )
             try:
                 node = node or Child(["node"])  # loads while the venue starts
-                order = self._order_or_end(node)
-                self._leave_traces(order)
-                self._arm(order, node)
+                with _ended_on_fault(node):
+                    order = self._order()
+                    self._leave_traces(order)
+                    self._arm(order)
+                if order.attempt == 1:  # read here, while the node loads
+                    order = replace(order, installed=installed_identity())
                 return self._supervise(node, order, stop)
             finally:
                 self._clean()
@@ -137,15 +145,7 @@ class Supervisor:
         self._alerts.take_fact(fact)
         self._outside(fact)
 
-    def _order_or_end(self, node: Child) -> NodeOrder:
-        try:
-            return self._order()
-        except BaseException:
-            node.kill()
-            node.close()
-            raise
-
-    def _arm(self, order: NodeOrder, node: Child) -> None:
+    def _arm(self, order: NodeOrder) -> None:
         """Arm the kill agent, unless a kill made the run flat already and nothing of it will trade."""
         if order.is_killed:
             return
@@ -154,13 +154,8 @@ class Supervisor:
             since_ms = parse_utc_ns(self._run.metadata()["created"]) // 1_000_000
         known = KillOrder.of(self._run, self._spec, order.endpoint, order.keys, since_ms)
         self._agent = ArmedAgent(known, self._watcher, self._clock)
-        try:
-            self._agent.begin()
-            self._agent.require_armed()
-        except BaseException:
-            node.kill()
-            node.close()
-            raise
+        self._agent.begin()
+        self._agent.require_armed()
 
     def _supervise(self, node: Child, order: NodeOrder, stop: StopRequest) -> PaperEnd:
         safety = self._spec.safety
@@ -175,7 +170,7 @@ class Supervisor:
             node.tell(order.to_line())
             code = self._follow(node, stop)
             if self._run.is_sealed:
-                return PaperEnd(_load_result(self._run), code)
+                return PaperEnd(load_result(self._run), code)
             if not self._is_created:
                 return PaperEnd(None, code)
             is_disk |= code == StorageError.exit_code
@@ -200,17 +195,13 @@ class Supervisor:
     ) -> None:
         """Let nothing trade until the node may come back; it loads meanwhile."""
         self._watch.hold_back(verdict, code)
-        try:
+        with _ended_on_fault(node):
             self._watch.await_return(
                 verdict,
                 order.endpoint,
                 lambda: stop.is_set() or self._is_killed(),
                 self._keep_all,
             )
-        except BaseException:
-            node.kill()
-            node.close()
-            raise
 
     def _not_sealed(self, order: NodeOrder, *, is_disk: bool) -> TcError:
         if is_disk:

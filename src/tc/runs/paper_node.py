@@ -9,10 +9,11 @@ from __future__ import annotations
 import faulthandler
 import os
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tc.clock import SYSTEM_CLOCK, Clock, iso_utc, parse_utc_ns
@@ -35,6 +36,7 @@ from tc.model.heartbeat import HEARTBEAT, STACK_SIGNAL, STACKS
 from tc.model.value import duration_seconds
 from tc.risk.request_budget import NODE_SHARES, RequestBudget
 from tc.runs.connectivity import PROBE, READINESS, evaluate_readiness, probe_document, readiness_document
+from tc.runs.ending import Ending, RunResult, recorded_ending
 from tc.runs.inputs import RunInputs, load_inputs
 from tc.runs.kill_clear import require_no_latch
 from tc.runs.live_writer import LiveWriter
@@ -42,8 +44,6 @@ from tc.runs.metadata import attribution, run_metadata, run_started
 from tc.runs.paper_feed import awaited_feeds
 from tc.runs.paper_order import NodeOrder
 from tc.runs.paper_start import await_room, require_flat, require_usable_account
-from tc.runs.paper_venue import venue_record
-from tc.runs.seal import Ending, RunResult, recorded_ending, seal_run
 from tc.runs.stop import StopRequest
 from tc.store.account_lock import account_key, lock_account
 from tc.store.derived_file import derive
@@ -124,7 +124,7 @@ class _Node:
         if recorded is not None:  # only the sealing was interrupted
             received.close()
             self._keep_venue_record()
-            return seal_run(writer, journal, recorded, self._spec, [], self._clock)
+            return self._seal(journal, recorded)
         self._write_connectivity()
         try:
             outcome = run_live(self._setting(), journal, received, self._controls())
@@ -141,9 +141,14 @@ class _Node:
             ending = _ending(outcome, is_interrupt=self._stop.kind == "interrupt", order=order)
             state = {**self._derived_state(), **outcome.state}
             self._keep_venue_record()
-            return seal_run(writer, journal, ending, self._spec, [], self._clock, state)
+            return self._seal(journal, ending, state)
         finally:
             self._stop.release()
+
+    def _seal(self, journal: Journal, ending: Ending, state: Mapping[str, bytes] = MappingProxyType({})) -> RunResult:
+        from tc.runs.seal import seal_run
+
+        return seal_run(self._writer, journal, ending, self._spec, [], self._clock, state)
 
     def _write_connectivity(self) -> None:
         readiness = evaluate_readiness(self._spec, Path(self._order.base))
@@ -153,6 +158,8 @@ class _Node:
             self._writer.write(PROBE, encode_document(probe_document(self._order.endpoint, self._clock)))
 
     def _keep_venue_record(self) -> None:
+        from tc.runs.venue_record import venue_record
+
         if self._order.is_own_venue:
             with suppress(StorageError, NotFound):  # without it a run can be sealed, but not compared
                 record = venue_record(self._spec, self._order.roots, self._order.run_id)
@@ -264,6 +271,7 @@ class _Node:
         return {CURRENCY: ledger}
 
     def _on_running(self) -> None:
+        threading.Thread(target=_load_what_seals, name="loads what seals", daemon=True).start()
         if self._writer.metadata.get("started") is None:
             self._writer.update(status="running", started=iso_utc(self._clock.now_ns()))
         else:
@@ -297,6 +305,12 @@ class _Node:
         self._live.write(NODE_STATUS, {**named, **document})
 
 
+def _load_what_seals() -> None:
+    """Load what no start needs, and not as late as the end: the code on the disk may be another by then."""
+    import tc.runs.seal
+    import tc.runs.venue_record  # noqa: F401 - loaded is all that it should be
+
+
 @contextmanager
 def _account(order: NodeOrder) -> Iterator[None]:
     directory = order.roots.runs / order.run_id
@@ -311,7 +325,7 @@ def _account(order: NodeOrder) -> Iterator[None]:
 def _opened(order: NodeOrder, inputs: RunInputs, clock: Clock) -> Iterator[RunWriter]:
     store = RunStore(order.roots)
     if order.attempt == 1:
-        metadata = run_metadata(inputs, order.operator, clock.now_ns())
+        metadata = run_metadata(inputs, order.operator, clock.now_ns(), order.installed)
         writer = store.create(order.run_id, metadata, inputs.spec_bytes, is_exact=True)
     else:
         writer = store.reopen(order.run_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from tc.model.endpoint import ApiKeys, LoopbackEndpoint
 from tc.store.roots import Roots
@@ -18,7 +19,8 @@ class NodeOrder:
 
     `attempt` counts the starts of this run from 1; `is_closing` lets it settle what is open and seal the run at once.
     `is_own_venue` says that the venue is this run's alone. With `is_killed` it closes a run that a kill made flat: it
-    sends nothing. `give_up` says why the run is given up, which ends it as its spec says.
+    sends nothing. `give_up` says why the run is given up, which ends it as its spec says. `installed` is the
+    installed_identity, which the supervisor has the time to read; empty where it did not.
     """
 
     run_id: str
@@ -36,6 +38,7 @@ class NodeOrder:
     is_closing: bool = False
     is_killed: bool = False
     give_up: str = ""
+    installed: dict[str, Any] = field(default_factory=dict)
 
     @property
     def roots(self) -> Roots:

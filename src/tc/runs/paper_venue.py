@@ -17,14 +17,12 @@ from tc.store.roots import Roots
 from tc.supervise.child import Child
 from tc.venue.account_file import read_secret_file
 from tc.venue.bar_path import TICKS
-from tc.venue.order_record import encode_record
-from tc.venue.persistence import JOURNAL_FILE
 
 HOST = "127.0.0.1"
 READY_S = 20.0
 STOP_S = 10.0
 KEY_BYTES = 24
-_STATE = "state"
+STATE = "state"
 
 
 def venue_directory(roots: Roots, run_id: str) -> Path:
@@ -37,21 +35,6 @@ def remove_venue(roots: Roots, run_id: str) -> None:
     directory = venue_directory(roots, run_id)
     if directory.is_dir():
         remove_tree(directory)
-
-
-def venue_record(spec: RunSpec, roots: Roots, run_id: str) -> bytes:
-    """Return what a run's own venue did with its orders, for the run's directory.
-
-    Raises:
-        StorageError: its journal cannot be read.
-    """
-    setting = {
-        "seed": spec.seed,
-        "latency_ms": int(spec.venue.latency_ms.base),
-        "fill_at_touch": decimal_text(spec.venue.fill_model.prob_fill_on_limit),
-        "ticks": TICKS,
-    }
-    return encode_record(venue_directory(roots, run_id) / _STATE / JOURNAL_FILE, setting)
 
 
 class OwnVenue:
@@ -134,7 +117,7 @@ class OwnVenue:
 
     def _options(self) -> list[str]:
         spec = self._spec
-        options = ["--accounts", str(self._accounts_file), "--state", str(self.directory / _STATE)]
+        options = ["--accounts", str(self._accounts_file), "--state", str(self.directory / STATE)]
         options += ["--runtime-root", str(self._roots.runtime), "--hold", "--seed", str(spec.seed)]
         options += ["--port", str(self.port), "--control-port", str(self.control_port)]
         options += [

@@ -7,8 +7,9 @@ from tc.durable import Journal, sweep_temporaries, tail_entries
 from tc.errors import BusyError, ComponentFault, InputError, LockTimeout, TcError
 from tc.model.reading import read_run_spec
 from tc.model.run_spec import RunSpec
+from tc.runs.ending import Ending, RunResult, recorded_ending
 from tc.runs.inputs import LoadedFeed, load_feed
-from tc.runs.seal import Ending, RunResult, recorded_ending, seal_run
+from tc.runs.seal import seal_run
 from tc.store.roots import Roots
 from tc.store.run_directory import JOURNAL, METADATA, RUN_SPEC, RunDirectory
 from tc.store.run_store import RunStore, RunWriter

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from tc.clock import Clock, iso_utc
 from tc.data.bar_table import BarTable
 from tc.durable import (
-    Entry,
     Journal,
     make_directory,
     protect_tree,
@@ -30,6 +28,7 @@ from tc.evidence.report_markdown import render_markdown
 from tc.evidence.result_digest import ResultDigest
 from tc.model.heartbeat import STALL_FILES
 from tc.model.run_spec import RunSpec
+from tc.runs.ending import RUN_ENDED, Ending, RunResult, record_of
 from tc.runs.inputs import LoadedFeed
 from tc.store.run_directory import (
     ENGINE_LOG,
@@ -41,87 +40,11 @@ from tc.store.run_directory import (
     REPORT_MARKDOWN,
     STALLS,
     STATE,
-    RunDirectory,
     encode_document,
 )
 from tc.store.run_store import RunWriter
 
 EXIT_CHECK_SAID_NO = 1
-RUN_ENDED = "RunEnded"
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a run ended, as far as the process that ran it can say; None is not known.
-
-    `is_journaled` says that the journal ends with it already: the sealing itself was interrupted.
-    """
-
-    status: str
-    reason: str
-    exit_code: int | None
-    bars: int | None
-    bars_total: int | None
-    is_journaled: bool = False
-
-
-_RECORDED = ("status", "reason", "exit_code", "bars", "bars_total")
-
-
-def _record_of(ending: Ending) -> dict[str, Any]:
-    return {name: getattr(ending, name) for name in _RECORDED}
-
-
-def recorded_ending(last: Entry | None) -> Ending | None:
-    """Return the ending that a journal's last entry records, or None where it records none."""
-    if last is None or last.type != RUN_ENDED:
-        return None
-    data = last.payload()
-    return Ending(**{name: data[name] for name in _RECORDED}, is_journaled=True)
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """A sealed run."""
-
-    run: RunDirectory
-    metadata: dict[str, Any]
-    metrics: dict[str, Any]
-    reconciliation: dict[str, Any]
-
-    @property
-    def run_id(self) -> str:
-        """The run's id."""
-        return self.run.run_id
-
-    @property
-    def status(self) -> str:
-        """The status it was sealed with."""
-        return str(self.metadata["status"])
-
-    @property
-    def exit_code(self) -> int:
-        """What the command that ran it ends with."""
-        code = self.metadata["exit_code"]
-        return 0 if code is None else int(code)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the facts for machines."""
-        return {
-            "run_id": self.run_id,
-            "status": self.status,
-            "reason": self.metadata["reason"],
-            "exit_code": self.exit_code,
-            "directory": str(self.run.path),
-            "result_digest": self.metadata["result_digest"],
-            "reconciliation": self.reconciliation["verdict"],
-            "metrics": self.metrics,
-        }
-
-
-def load_result(run: RunDirectory) -> RunResult:
-    """Return a sealed run as it was sealed."""
-    return RunResult(run, run.metadata(), run.document(METRICS), run.document(RECONCILIATION))
 
 
 def seal_run(
@@ -149,7 +72,7 @@ def seal_run(
     result_digest = digest.value() if is_whole else None
     ended_ns = clock.now_ns()
     if not ending.is_journaled:
-        record = {**_record_of(ending), "result_digest": result_digest, "reconciliation": reconciliation.verdict}
+        record = {**record_of(ending), "result_digest": result_digest, "reconciliation": reconciliation.verdict}
         journal.append(RUN_ENDED, ended_ns, record)
     head = journal.head
     journal.close()

@@ -14,9 +14,10 @@ from tc.engine.backtest import BacktestOutcome, Controls, run_backtest
 from tc.engine.progress import Progress
 from tc.errors import ComponentFault, InputError, StorageError
 from tc.ids import make_run_id, plain_id
+from tc.runs.ending import Ending, RunResult
 from tc.runs.inputs import RunInputs, load_inputs
 from tc.runs.metadata import attribution, run_metadata, run_started
-from tc.runs.seal import Ending, RunResult, seal_run
+from tc.runs.seal import seal_run
 from tc.runs.stop import StopKind, StopRequest
 from tc.store.roots import Roots
 from tc.store.run_directory import JOURNAL, METRICS, encode_document

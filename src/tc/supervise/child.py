@@ -15,7 +15,7 @@ from typing import Any
 
 from tc.clock import SYSTEM_CLOCK, Clock
 from tc.errors import ChildFailed
-from tc.supervise.process import HASH_SEED, HASH_SEED_VARIABLE
+from tc.supervise.hash_seed import HASH_SEED, HASH_SEED_VARIABLE
 
 POLL_S = 0.02
 READ_S = 5.0

@@ -1,4 +1,4 @@
-"""Start a child of our own, or this very process anew."""
+"""Start a child of our own and wait for its end; signal and await others."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tc.durable import append_stream, is_process_spent, process_start_time
+from tc.supervise.hash_seed import HASH_SEED, HASH_SEED_VARIABLE
 
-HASH_SEED_VARIABLE = "PYTHONHASHSEED"
-HASH_SEED = "0"
 GONE_S = 0.2
 """How long a process that was killed usually takes at most to be gone."""
 
@@ -28,19 +27,6 @@ class ChildResult:
     exit_code: int
     stdout: str
     stderr: str
-
-
-def restart_with_fixed_hash_seed() -> None:
-    """Become the same command with a fixed hash seed; return at once where it is fixed already.
-
-    Python randomizes the order of sets of strings in every process. The engine keeps order ids in sets, so without this
-    two runs of one spec could cancel the same orders in another sequence.
-    """
-    if os.environ.get(HASH_SEED_VARIABLE) == HASH_SEED:
-        return
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.execve(sys.executable, sys.orig_argv, {**os.environ, HASH_SEED_VARIABLE: HASH_SEED})  # noqa: S606 - ourselves
 
 
 @contextmanager
