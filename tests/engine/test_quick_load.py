@@ -36,6 +36,16 @@ print(type(connector.__spec__.loader).__name__)
 for each in (connector._SSL_CONTEXT_VERIFIED, ssl.create_default_context()):
     print(each.get_ca_certs(), each.verify_mode, each.check_hostname, each.verify_flags, each.options)
 """
+TEARSHEET = """
+import sys
+from nautilus_trader.analysis import create_tearsheet, tearsheet
+print("plotly.subplots" in sys.modules, tearsheet.PLOTLY_AVAILABLE)
+figure = tearsheet.make_subplots(rows=2, cols=1, subplot_titles=["a", "b"])
+figure.add_trace(tearsheet.go.Scatter(x=[1, 2], y=[3, 4]), row=2, col=1)
+print(figure.to_json())
+import plotly.subplots
+assert len(vars(plotly.subplots)) > 10 and sys.modules["plotly.subplots"] is plotly.subplots
+"""
 PRICES = st.builds(Price, st.sampled_from([0.1, 0.2, 1.0, 250.5, 9e9]), st.integers(0, 9))
 NEAR = st.integers(-3, 3).map(lambda step: Price.from_raw(9_000_000_000 * 10**16 + step, 16))
 ARRAYS = st.lists(PRICES | NEAR, min_size=1, max_size=8).map(lambda made: np.array(made, dtype=object))
@@ -91,6 +101,13 @@ def test_a_price_among_other_things_is_compared_as_ever() -> None:
     """An array that does not hold prices alone is none of ours."""
     mixed = np.array([Price(1.5, 1), Quantity(2.5, 1)], dtype=object)
     assert quicker(max)(mixed) is mixed[1]
+
+
+def test_a_tearsheet_loads_what_it_draws_with_when_it_draws() -> None:
+    """Its figure is the same, and whoever takes more of plotly than it does finds all of it."""
+    plain, quick = said(TEARSHEET), said("import tc.engine" + TEARSHEET)
+    assert (plain[0], quick[0]) == ("True True", "False True")
+    assert plain[1:] == quick[1:]
 
 
 @pytest.mark.parametrize("certificates", [None, os.devnull])

@@ -45,7 +45,7 @@ def test_what_starts_the_node_loads_nothing_else_first() -> None:
 
 def test_a_node_loads_no_more_than_it_starts_with() -> None:
     """Not the engine's simulated exchange, and what only its seal needs not before it runs."""
-    late = ["nautilus_trader.backtest.engine", "tc.evidence.report_html", "tc.venue.exchange.state"]
+    late = ["nautilus_trader.backtest.engine", "tc.evidence.report_html", "tc.venue.exchange.order", "narwhals"]
     code = f"import sys, tc.runs.paper_node; assert not set({late}) & set(sys.modules)"
     assert "nautilus_trader" in loaded(code)
 

@@ -1,11 +1,12 @@
-"""Load the engine without the half second that it spends on two things that hardly anybody needs.
+"""Load the engine without the half second that it spends on three things that hardly anybody needs.
 
 Whatever imports NautilusTrader 1.231.0 builds a tick scheme of the Tokyo exchange, TOPIX100, 68,000 prices, and has
 `min` and `max` compare them one by one as decimals. That one module is given a `min` and a `max` that compare prices by
 their floats first. Their answers are the same for whatever they are called with, since others may call them while it
 loads, and it keeps them for good.
 
-Whatever imports aiohttp reads every certificate that the machine trusts; here a thread reads them meanwhile.
+It also loads plotly for its tearsheets; here the first who draws one does. And whatever imports aiohttp reads every
+certificate that the machine trusts; here a thread reads them meanwhile.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from importlib.machinery import ExtensionFileLoader, ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
 from typing import Any
 
 TICK_SCHEMES = "nautilus_trader.model.tick_scheme.implementations.tiered"
+TEARSHEET, SUBPLOTS = "nautilus_trader.analysis.tearsheet", "plotly.subplots"
 CONNECTOR = "aiohttp.connector"
 CERTIFICATES = "SSL_CERT_FILE"
 """The variable by which OpenSSL is told where they are."""
@@ -65,6 +68,24 @@ class _QuickPrices(ExtensionFileLoader):
             builtins.min, builtins.max = least, greatest
 
 
+def _make_subplots(*given: Any, **named: Any) -> Any:
+    return import_module(SUBPLOTS).make_subplots(*given, **named)
+
+
+class _QuickTearsheet(SourceFileLoader):
+    def exec_module(self, module: ModuleType) -> None:
+        """Let it find the one function that it takes from there; whoever looks later finds the whole."""
+        is_loaded = SUBPLOTS in sys.modules
+        if not is_loaded:
+            sys.modules[SUBPLOTS] = ModuleType(SUBPLOTS)
+            sys.modules[SUBPLOTS].make_subplots = _make_subplots  # type: ignore[attr-defined]
+        try:
+            super().exec_module(module)
+        finally:
+            if not is_loaded:
+                del sys.modules[SUBPLOTS]
+
+
 class _QuickTls(SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         """Let it make its TLS contexts with nobody to trust, and load whom the machine trusts into them beside."""
@@ -84,13 +105,22 @@ class _QuickTls(SourceFileLoader):
 class _QuickFinder:
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Return how to load one of the two; every other module is somebody else's."""
-        found = PathFinder.find_spec(name, path, target) if name in (TICK_SCHEMES, CONNECTOR) else None
-        if found is not None and type(found.loader) is ExtensionFileLoader:
-            found.loader = _QuickPrices(found.loader.name, found.loader.path)
-        elif found is not None and type(found.loader) is SourceFileLoader:
-            found.loader = _QuickTls(found.loader.name, found.loader.path)
+        """Return how to load one of the three; every other module is somebody else's."""
+        if name not in _QUICK:
+            return None
+        found = PathFinder.find_spec(name, path, target)
+        plain, quick = _QUICK[name]
+        if found is not None and type(found.loader) is plain:
+            loader: Any = found.loader
+            found.loader = quick(loader.name, loader.path)
         return found
+
+
+_QUICK: dict[str, tuple[type, Callable[[str, str], Any]]] = {
+    TICK_SCHEMES: (ExtensionFileLoader, _QuickPrices),
+    TEARSHEET: (SourceFileLoader, _QuickTearsheet),
+    CONNECTOR: (SourceFileLoader, _QuickTls),
+}
 
 
 def install() -> None:

@@ -16,7 +16,6 @@ from tc.engine.strategy_source import LoadedStrategy, files_digest, load_strateg
 from tc.errors import DatasetInvalid
 from tc.model.run_spec import Feed, RunSpec
 from tc.model.value import bar_seconds
-from tc.runs.market_path import quote_path
 from tc.runs.spec_file import read_spec_file
 from tc.store.roots import Roots
 
@@ -118,6 +117,8 @@ def load_feed(feed: Feed, spec: RunSpec, roots: Roots) -> LoadedFeed:
     volume = engine_volume(table, info, feed.volume, feed.volume_constant, instrument.size_precision)
     quotes = None
     if spec.venue.fill_model.market == "loopback":
+        from tc.runs.market_path import quote_path  # loads our venue's matching
+
         quotes = quote_path(Dataset(info, table), instrument)
     return LoadedFeed(feed, info, table, volume, quotes)
 
