@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from tc.clock import SYSTEM_CLOCK, Clock
@@ -27,10 +28,17 @@ class Child:
 
     It may say things, one JSON object a line of its standard output. Its standard input stays open as long as we
     live: that is how it notices when we are gone. What it writes to its standard error goes to ours; with `is_apart`
-    through us, so that it holds nothing that somebody waits for when it outlives us.
+    through us, so that it holds nothing that somebody waits for when it outlives us. `environment` is beside ours.
     """
 
-    def __init__(self, arguments: Sequence[str], module: str = "tc", *, is_apart: bool = False) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        module: str = "tc",
+        *,
+        is_apart: bool = False,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.name = " ".join(arguments[:2]) or module
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-P", "-m", module, *arguments],
@@ -38,7 +46,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if is_apart else None,
             start_new_session=True,
-            env={**os.environ, HASH_SEED_VARIABLE: HASH_SEED},
+            env={**os.environ, **environment, HASH_SEED_VARIABLE: HASH_SEED},
         )
         self._said: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, name=f"lines of {self.name}", daemon=True)
