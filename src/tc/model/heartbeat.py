@@ -25,6 +25,10 @@ PROBE_S = 0.25
 """How often a synthetic event goes through the engine while the node runs."""
 
 
+IS_ARMED, IS_KILLING = 1, 2
+"""What IS_WATCHED says of an agent; 0 where nobody is to expect beats."""
+
+
 class Slot(IntEnum):
     """One number each; times are nanoseconds of the machine's monotonic clock, 0 before the first."""
 

@@ -19,8 +19,8 @@ from tc.alert.sinks import sinks_of
 from tc.clock import Clock, iso_utc, parse_utc_ns
 from tc.durable import Entry, lock_holder, make_directory, process_start_time, write_artifact
 from tc.errors import ComponentFault, StorageError, TcError
-from tc.model.heartbeat import Slot
-from tc.runs.agent_beat import IS_ARMED, IS_KILLING, AgentBeat, KillingClock
+from tc.model.heartbeat import IS_ARMED, IS_KILLING, Slot
+from tc.runs.agent_beat import AgentBeat, KillingClock
 from tc.runs.agent_takeover import FLATTEN, Takeover
 from tc.runs.dead_man import DeadMan
 from tc.runs.kill_call import CallPost

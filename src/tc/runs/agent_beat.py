@@ -13,12 +13,11 @@ from contextlib import suppress
 from tc.clock import Clock
 from tc.durable import BeatFile
 from tc.errors import StorageError, TcError
-from tc.model.heartbeat import AGENT_HEARTBEAT, Slot
+from tc.model.heartbeat import AGENT_HEARTBEAT, IS_ARMED, Slot
 from tc.runs.kill_hands import Hands
 from tc.runs.kill_order import KillOrder
 
 VENUE_S = 3.0
-IS_ARMED, IS_KILLING = 1, 2
 
 
 class AgentBeat:

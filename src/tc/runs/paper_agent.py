@@ -12,8 +12,7 @@ from typing import Any
 from tc.clock import SYSTEM_CLOCK, Clock
 from tc.durable import BeatFile
 from tc.errors import ChildFailed, RefusedError, StorageError
-from tc.model.heartbeat import AGENT_HEARTBEAT, Slot, read_beats
-from tc.runs.agent_beat import IS_KILLING
+from tc.model.heartbeat import AGENT_HEARTBEAT, IS_KILLING, Slot, read_beats
 from tc.runs.agent_takeover import FLATTEN
 from tc.runs.kill_order import KillOrder
 from tc.supervise.child import Child
