@@ -6,6 +6,7 @@ import fcntl
 import os
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 _SHUTDOWN = 0x8004587D  # the ioctl of ext4 and xfs that stops a file system dead
 DROP_ALL = 2  # nothing more reaches the disk
 KEEP_LOG = 1  # the metadata log reaches the disk, data does not
+BUSY_S = 5.0
 KINDS = {"ext4": (["mkfs.ext4", "-qF"], 64), "xfs": (["mkfs.xfs", "-q"], 300)}
 
 
@@ -43,8 +45,8 @@ class LoopDisk:
         self._mount()
 
     def unmount(self) -> None:
-        """Unmount; nothing may have a file open."""
-        subprocess.run(["umount", str(self.root)], check=True, capture_output=True)
+        """Unmount; nothing of ours may have a file open."""
+        _unmount(self.root)
 
     def _mount(self) -> None:
         subprocess.run(["mount", "-o", "loop", str(self.image), str(self.root)], check=True, capture_output=True)
@@ -69,4 +71,12 @@ def mounted(root: Path, *arguments: str) -> Iterator[Path]:
     try:
         yield root
     finally:
-        subprocess.run(["umount", str(root)], check=True, capture_output=True)
+        _unmount(root)
+
+
+def _unmount(root: Path) -> None:
+    # Whoever looks through all mounts of the machine holds each for a moment: that passes, a file left open does not.
+    deadline = time.monotonic() + BUSY_S
+    while (done := subprocess.run(["umount", str(root)], check=False, capture_output=True, text=True)).returncode:
+        assert time.monotonic() < deadline, done.stderr
+        time.sleep(0.05)
