@@ -194,3 +194,24 @@ def test_a_cancel_waits_for_room_and_is_never_refused() -> None:
         await asyncio.wait_for(waiting, 5)
 
     asyncio.run(use())
+
+
+@pytest.mark.parametrize("path", ["/fapi/v1/order?origClientOrderId=O-1", "/fapi/v1/algoOrder?clientAlgoId=O-1"])
+def test_an_order_in_doubt_is_asked_for_when_other_questions_have_no_room(path: str) -> None:
+    """What became of an order is a matter of safety: it may use what a cancel may, not what a look at the books may."""
+    clock = FakeClock()
+    budget = RequestBudget(NODE_SHARES)
+    while budget.take(Need.LOOK, Cost(1), clock.now_ns() // 1_000_000) is None:
+        pass
+
+    async def handler(request: web.Request) -> web.Response:
+        return web.json_response({"path": request.path})
+
+    async def use(url: str, _client: LoopbackHttp) -> None:
+        client = LoopbackHttp(clock, budget=budget)
+        with pytest.raises(live_http.HttpError, match="VENUE_RATE"):
+            await client.request("GET", f"{url}/fapi/v1/openOrders")
+        assert (await client.request("GET", url + path)).status == 200
+        await client.close()
+
+    asyncio.run(served(handler, use))

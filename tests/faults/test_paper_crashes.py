@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_800)]
 
 RESTORED_S = 5.0
 PAUSE_S = scaled(0.0, 4.0)  # a start and its looks ask for a tenth of the requests that a venue allows in a minute
+VENUE_PAUSE_S = scaled(0.0, 7.0)  # no start waits for room here
 MOMENTS = (
     "OrderInitialized", "SubmitOrder", "OrderSubmitted", "OrderAccepted", "OrderFilled", "AccountState", "ModifyOrder",
     "OrderPendingUpdate", "OrderUpdated", "CancelAllOrders", "OrderCanceled", "PositionOpened",
@@ -167,5 +168,5 @@ def test_a_venue_killed_at_any_event_is_started_again_and_nothing_is_lost(tmp_pa
         until(lambda pid=pid: trace_of(paper.run, VENUE).get("pid") not in (None, pid), "the venue did not come back")
         settled = paper.settled()
         assert settled.is_converged, (number, kind, settled)
-        time.sleep(PAUSE_S)
+        time.sleep(VENUE_PAUSE_S)
     end(paper, process)

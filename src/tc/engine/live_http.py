@@ -166,7 +166,8 @@ class LoopbackHttp:
             self._budget.count(cost, self._now_ms())
             return None
         if not is_order:
-            return await self.take(Need.SAFE if path == _LISTEN_KEY else Need.LOOK, cost)
+            is_safety = path == _LISTEN_KEY or path in _ORDER_PATHS  # one order is asked for when its fate is not known
+            return await self.take(Need.SAFE if is_safety else Need.LOOK, cost)
         if verb != "POST":
             return await self.take(Need.RISK, cost)
         words = parse_qs(query)

@@ -37,7 +37,7 @@ class Need(IntEnum):
     LOOK = 1
     """Questions."""
     SAFE = 2
-    """Cancels, orders that only reduce, and the key of the user stream: they go first."""
+    """Cancels, orders that only reduce, what became of an order, and the key of the user stream: they go first."""
 
 
 NODE_SHARES = {Need.RISK: Fraction(7, 10), Need.LOOK: Fraction(3, 4), Need.SAFE: Fraction(4, 5)}
