@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
@@ -12,6 +13,7 @@ from aiohttp import web
 from support.fake_clock import FakeClock
 from tc.clock import SYSTEM_CLOCK
 from tc.engine import live_http
+from tc.engine.live_doubt import Doubt
 from tc.engine.live_http import LoopbackHttp
 from tc.errors import RefusedError
 from tc.risk.request_budget import NODE_SHARES, Cost, Need, RequestBudget
@@ -196,22 +198,55 @@ def test_a_cancel_waits_for_room_and_is_never_refused() -> None:
     asyncio.run(use())
 
 
-@pytest.mark.parametrize("path", ["/fapi/v1/order?origClientOrderId=O-1", "/fapi/v1/algoOrder?clientAlgoId=O-1"])
-def test_an_order_in_doubt_is_asked_for_when_other_questions_have_no_room(path: str) -> None:
-    """What became of an order is a matter of safety: it may use what a cancel may, not what a look at the books may."""
+def test_an_order_in_doubt_is_asked_for_when_looks_have_no_room_and_leaves_room_for_cancels() -> None:
+    """Whatever the task asks that settles a doubt, fills too; nobody else's question, and never a cancel's room."""
     clock = FakeClock()
     budget = RequestBudget(NODE_SHARES)
-    while budget.take(Need.LOOK, Cost(1), clock.now_ns() // 1_000_000) is None:
-        pass
+
+    def use_up(need: Need) -> None:
+        while budget.take(need, Cost(1), clock.now_ns() // 1_000_000) is None:
+            pass
 
     async def handler(request: web.Request) -> web.Response:
         return web.json_response({"path": request.path})
 
+    async def in_doubt(client: LoopbackHttp, url: str) -> None:
+        live_http.QUESTION.set(Need.DOUBT)
+        for path in ("order?origClientOrderId=O-1", "algoOrder?clientAlgoId=O-1", "allOrders", "userTrades"):
+            assert (await client.request("GET", f"{url}/fapi/v1/{path}")).status == 200
+        use_up(Need.DOUBT)
+        with pytest.raises(live_http.HttpError, match="VENUE_RATE"):
+            await client.request("GET", f"{url}/fapi/v1/order?origClientOrderId=O-1")
+
     async def use(url: str, _client: LoopbackHttp) -> None:
         client = LoopbackHttp(clock, budget=budget)
+        use_up(Need.LOOK)
+        await asyncio.create_task(in_doubt(client, url))
         with pytest.raises(live_http.HttpError, match="VENUE_RATE"):
-            await client.request("GET", f"{url}/fapi/v1/openOrders")
-        assert (await client.request("GET", url + path)).status == 200
+            await client.request("GET", f"{url}/fapi/v1/order?origClientOrderId=O-1")
+        await asyncio.wait_for(client.room_to_cancel(), 1)
         await client.close()
 
     asyncio.run(served(handler, use))
+
+
+def test_what_asks_for_orders_in_doubt_asks_as_such() -> None:
+    """Its questions are no looks."""
+    asked: list[Need] = []
+    order = SimpleNamespace(client_order_id="O-1", last_event=SimpleNamespace(ts_event=0))
+    cache = SimpleNamespace(orders_inflight=lambda venue: [order])
+    doubt = Doubt(SimpleNamespace(_cache=cache, venue=None, _log=None), SYSTEM_CLOCK, 2_500)
+
+    async def resolve(_order: object) -> None:
+        asked.append(live_http.QUESTION.get())
+
+    async def use() -> None:
+        task = asyncio.create_task(doubt.run())
+        while not asked:
+            await asyncio.sleep(0.05)
+        task.cancel()
+
+    doubt._resolve = resolve  # type: ignore[method-assign]
+    asyncio.run(asyncio.wait_for(use(), 10))
+    assert asked == [Need.DOUBT]
+    assert live_http.QUESTION.get() == Need.LOOK

@@ -30,7 +30,9 @@ import os, ssl, threading
 before = dict(os.environ)
 from aiohttp import connector
 for thread in threading.enumerate():
-    if thread.name == "certificates": thread.join()
+    if thread.name == "certificates":
+        assert not thread.daemon  # the process that ends waits for it: OpenSSL would be gone from under it
+        thread.join()
 assert dict(os.environ) == before
 print(type(connector.__spec__.loader).__name__)
 for each in (connector._SSL_CONTEXT_VERIFIED, ssl.create_default_context()):

@@ -17,6 +17,8 @@ from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.model.enums import OrderStatus
 
 from tc.clock import Clock
+from tc.engine.live_http import QUESTION
+from tc.risk.request_budget import Need
 
 INTERVAL_S = 0.5
 OLD_NS = 1_000_000_000
@@ -38,6 +40,7 @@ class Doubt:
 
     async def run(self) -> None:
         """Ask for every order in flight that is old, until it is canceled."""
+        QUESTION.set(Need.DOUBT)
         while True:
             await asyncio.sleep(INTERVAL_S)
             now_ns = self._clock.now_ns()

@@ -38,6 +38,8 @@ _TOO_OLD = "not sent again: the order is older than its receive window"
 _KEPT_CODE = -2010
 CLEARANCE: ContextVar[Callable[[], Awaitable[str | None]] | None] = ContextVar("clearance", default=None)
 """Set by the task that sends an order: returns when it may leave, with the reason where it must not after all."""
+QUESTION: ContextVar[Need] = ContextVar("question", default=Need.LOOK)
+"""Set by a task whose questions are for more than a look."""
 _TRUE = (["True"], ["true"])
 _UNCLEARED = "not sent: nobody cleared it"
 _FIRST_SERVER_ERROR, _FIRST_REDIRECT, _FIRST_ERROR = 500, 300, 400
@@ -166,8 +168,7 @@ class LoopbackHttp:
             self._budget.count(cost, self._now_ms())
             return None
         if not is_order:
-            is_safety = path == _LISTEN_KEY or path in _ORDER_PATHS  # one order is asked for when its fate is not known
-            return await self.take(Need.SAFE if is_safety else Need.LOOK, cost)
+            return await self.take(Need.SAFE if path == _LISTEN_KEY else QUESTION.get(), cost)
         if verb != "POST":
             return await self.take(Need.RISK, cost)
         words = parse_qs(query)

@@ -99,7 +99,8 @@ class _QuickTls(SourceFileLoader):
             else:
                 os.environ[CERTIFICATES] = path
         context = module._SSL_CONTEXT_VERIFIED
-        threading.Thread(target=context.load_default_certs, name="certificates", daemon=True).start()
+        # No daemon: a process that ended meanwhile would take OpenSSL away from under it.
+        threading.Thread(target=context.load_default_certs, name="certificates").start()
 
 
 class _QuickFinder:

@@ -36,11 +36,18 @@ class Need(IntEnum):
     """New orders and changes of orders."""
     LOOK = 1
     """Questions."""
-    SAFE = 2
-    """Cancels, orders that only reduce, what became of an order, and the key of the user stream: they go first."""
+    DOUBT = 2
+    """Questions what became of an order that nobody answered for."""
+    SAFE = 3
+    """Cancels, orders that only reduce, and the key of the user stream: they go first."""
 
 
-NODE_SHARES = {Need.RISK: Fraction(7, 10), Need.LOOK: Fraction(3, 4), Need.SAFE: Fraction(4, 5)}
+NODE_SHARES = {
+    Need.RISK: Fraction(7, 10),
+    Need.LOOK: Fraction(3, 4),
+    Need.DOUBT: Fraction(31, 40),
+    Need.SAFE: Fraction(4, 5),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,8 +135,8 @@ class Supervisor:
                     order = self._order()
                     self._leave_traces(order)
                     self._arm(order)
-                if order.attempt == 1:  # read here, while the node loads
-                    order = replace(order, installed=installed_identity())
+                    if order.attempt == 1:  # read here, while the node loads
+                        order = replace(order, installed=installed_identity())
                 return self._supervise(node, order, stop)
             finally:
                 self._clean()
