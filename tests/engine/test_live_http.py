@@ -155,6 +155,29 @@ def test_nothing_is_asked_while_the_venue_says_wait() -> None:
     assert received == ["/first", "/second", "/third"]
 
 
+def test_a_wait_of_just_the_patience_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a millisecond ends between any two looks at the clock: the wait is reckoned from one of them."""
+
+    class Ticking(FakeClock):
+        def now_ns(self) -> int:
+            self.pass_s(0.001)
+            return super().now_ns()
+
+    clock, slept_s = Ticking(), []
+
+    async def sleep(seconds: float) -> None:
+        slept_s.append(seconds)
+        clock.pass_s(seconds)
+
+    budget = RequestBudget(NODE_SHARES)
+    patience_s = int(live_http.PATIENCE_S)
+    asked_ms = clock.now_ns() // 1_000_000 + 1  # in the very millisecond in which the venue says so
+    budget.answered(429, None, {"Retry-After": str(patience_s)}, asked_ms, asked_ms)
+    monkeypatch.setattr(live_http.asyncio, "sleep", sleep)
+    assert asyncio.run(LoopbackHttp(clock, budget=budget).take(Need.LOOK, Cost())) is None
+    assert sum(slept_s) >= patience_s - 0.01
+
+
 @pytest.mark.parametrize("off_s", [-5, 5])
 def test_what_was_refused_for_its_time_is_signed_by_the_venue_s_next(off_s: int) -> None:
     """After -1021 the venue is asked for its time, and its time is what the next request names."""

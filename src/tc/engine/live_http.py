@@ -144,11 +144,13 @@ class LoopbackHttp:
 
     async def take(self, need: Need, cost: Cost) -> str | None:
         """Count a request in, once there is room for it; return why there was none for too long."""
-        deadline_ms = self._now_ms() + int(PATIENCE_S * 1e3)
-        while (held := self._budget.take(need, cost, self._now_ms())) is not None:
-            if self._now_ms() + held.wait_ms > deadline_ms:
+        now_ms = self._now_ms()
+        deadline_ms = now_ms + int(PATIENCE_S * 1e3)
+        while (held := self._budget.take(need, cost, now_ms)) is not None:
+            if now_ms + held.wait_ms > deadline_ms:  # by the look that made the wait: a later one would add to it
                 return held.reason
             await asyncio.sleep(held.wait_ms / 1e3)
+            now_ms = self._now_ms()
         return None
 
     def too_much(self, order: Any) -> str | None:
