@@ -113,7 +113,9 @@ class KillWork:
         if self._asked is None or self._asked_ns is None:
             return self._run.is_sealed
         deadline_ns = self._asked_ns + int(ANSWER_S * 1e9)
-        while self._clock.monotonic_ns() < deadline_ns:
+        is_over = False
+        while not is_over:
+            is_over = self._clock.monotonic_ns() >= deadline_ns  # before the look: who was paused looks once more
             self._tail.read()
             if self._tail.counts["KillLatchClosed"] > self._closings:
                 self._stage("delivered")

@@ -85,7 +85,9 @@ class Child:
             ChildFailed: it ended before, or took longer.
         """
         deadline_ns = clock.monotonic_ns() + int(timeout_s * 1e9)
-        while clock.monotonic_ns() < deadline_ns:
+        is_over = False
+        while not is_over:
+            is_over = clock.monotonic_ns() >= deadline_ns  # before the look: who was paused looks once more
             line = self.next_line(POLL_S)
             if line is not None and key in line:
                 return line
