@@ -86,7 +86,7 @@ def test_holder_that_was_waited_for_lets_others_go_first(tmp_path: Path) -> None
     clock = Counting()
     lock = FileLock(tmp_path / "lock", purpose="often", timeout_s=5, clock=clock)
     with lock:
-        wait_in_vain(lock.path, 0.005)
+        wait_in_vain(lock.path, 0.2)
     assert clock.slept == []
     with lock:
         assert clock.slept == [lock_module._YIELD_S]

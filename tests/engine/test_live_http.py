@@ -194,7 +194,7 @@ def test_what_was_refused_for_its_time_is_signed_by_the_venue_s_next(off_s: int)
         assert abs(int(client.timestamp()) - now_ms) < 500
         assert (await client.request("GET", f"{url}/fapi/v1/openOrders")).status == 400
         assert asked == ["/fapi/v1/openOrders", "/fapi/v1/time"]
-        assert abs(int(client.timestamp()) - time.time_ns() // 1_000_000 - off_s * 1_000) < 500
+        assert abs(int(client.timestamp()) - time.time_ns() // 1_000_000 - off_s * 1_000) < 2_000
 
     asyncio.run(served(handler, use))
 

@@ -66,6 +66,8 @@ def test_an_intent_is_on_disk_before_recorded_returns(tmp_path: Path, monkeypatc
         seq = sink.add("SubmitOrder", 1, b"{}")
         assert sink.sync_soon() == seq
         waiting = asyncio.create_task(sink.recorded(seq))
+        while not slow.began:  # ended by the time every test has
+            await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
         assert slow.began == 1
         assert not waiting.done()

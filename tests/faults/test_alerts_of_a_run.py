@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from support.capabilities import needs
-from support.loop_disk import mounted
 from support.lying_relay import lying_relay
+from support.mounts import mounted
 from support.paper_lab import start_s
 from support.venue_process import VenueProcess, until
 from support.watched_run import SLOW_S, Watched, mute, stall, stall_agent, stand_down, watched

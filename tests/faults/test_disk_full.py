@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.capabilities import needs
-from support.loop_disk import mounted
+from support.mounts import mounted
 from tc.durable import FileLock, Journal, lock_holder, read_artifact, verify_journal, write_artifact
 from tc.errors import NotWritten
 

@@ -9,7 +9,7 @@ import pytest
 
 from support.capabilities import needs
 from support.child import run_child
-from support.loop_disk import mounted
+from support.mounts import mounted
 from support.outcome import NOT_WRITTEN, STORAGE_ERROR
 from tc.durable import (
     FileLock,

@@ -22,7 +22,7 @@ import pytest
 import yaml
 
 from support.paper_lab import Paper
-from support.sample import IS_FULL, sampled
+from support.sample import IS_FULL, SLACK_S, sampled
 from support.venue_process import until
 from tc.clock import parse_utc_ns
 from tc.durable import read_entries
@@ -243,7 +243,7 @@ def test_without_its_node_a_crowd_is_flat_within_two_seconds(tmp_path: Path, how
 
     assert code == 0, words
     assert (facts["path"], facts["is_flat"]) == ("agent", True)
-    assert facts["stages_s"]["flat"] < 2.0 + 1.0, facts  # on a machine that does other work, too
+    assert facts["stages_s"]["flat"] < 2.0 + SLACK_S, facts
     with pytest.raises(ProcessLookupError):
         os.kill(node, signal.SIGCONT)
     assert paper.run.document("reconciliation_result.json")["verdict"] == "matched"

@@ -12,7 +12,7 @@ import pytest
 from support.capabilities import needs
 from support.child import finish, run_child, start_child
 from support.ledger_lab import command_ids, committed, directory_of, make_ledger
-from support.loop_disk import mounted
+from support.mounts import mounted
 from tc.durable import verify_journal
 from tc.errors import NotWritten, OutcomeUnknown, StorageError
 from tc.risk.book import Book

@@ -15,7 +15,7 @@ import pytest
 
 from support.alert_lab import Observer, observer
 from support.capabilities import needs
-from support.loop_disk import mounted
+from support.mounts import mounted
 from support.paper_lab import Paper
 from support.venue_process import SYMBOL, VenueProcess, until
 

@@ -15,7 +15,7 @@ from support.capabilities import chromium, needs
 from support.market import PROJECT
 from tc.observe.boards import BOARDS
 
-pytestmark = [needs("prometheus"), pytest.mark.xdist_group("boards")]
+pytestmark = [needs("prometheus"), pytest.mark.xdist_group("boards"), pytest.mark.timeout(300)]
 
 FOLDER = PROJECT / "dashboards/grafana"
 ONE = "tradingchassis-ops-lab-run-observability"

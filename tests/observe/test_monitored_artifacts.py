@@ -6,8 +6,6 @@ And those about the exporter, the disk, Prometheus and Alertmanager, which are r
 from __future__ import annotations
 
 import signal
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pytest
 from support.capabilities import needs
 from support.made_up_run import MadeUpRun, drilled, ended_run, fill
 from support.monitoring_lab import Monitoring, Webhook, free_port, webhook
+from support.mounts import small_disk
 from support.observe_lab import Serving, copy_run, serving
 from tc.store.kill_latch import KillLatch
 from tc.store.roots import Roots
@@ -130,22 +129,16 @@ def test_whoever_watches_is_watched(
 @needs("tmpfs")
 def test_a_disk_that_fills_is_told_of_twice(tmp_path: Path, roots: Roots, hook: Webhook) -> None:
     """At a tenth and at three hundredths of what there is; both are over when there is room again."""
-    roots.artifacts.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(roots.artifacts)], check=True)
-    try:
-        with serving(roots):
-            monitoring = Monitoring(tmp_path / "monitoring", roots.runtime / "metrics" / "file_sd", hook)
-            try:
-                monitoring.start()
-                fill(roots.artifacts, 0.07)
-                monitoring.arrives("TcDiskFilling", root="artifacts")
-                fill(roots.artifacts, 0.02)
-                monitoring.arrives("TcDiskAlmostFull", root="artifacts")
-                (roots.artifacts / "filler").unlink()
-                monitoring.clears("TcDiskAlmostFull", root="artifacts")
-                monitoring.clears("TcDiskFilling", root="artifacts")
-            finally:
-                monitoring.stop()
-    finally:
-        time.sleep(0.2)
-        subprocess.run(["umount", str(roots.artifacts)], check=True)
+    with small_disk(roots.artifacts, "8m"), serving(roots):
+        monitoring = Monitoring(tmp_path / "monitoring", roots.runtime / "metrics" / "file_sd", hook)
+        try:
+            monitoring.start()
+            fill(roots.artifacts, 0.07)
+            monitoring.arrives("TcDiskFilling", root="artifacts")
+            fill(roots.artifacts, 0.02)
+            monitoring.arrives("TcDiskAlmostFull", root="artifacts")
+            (roots.artifacts / "filler").unlink()
+            monitoring.clears("TcDiskAlmostFull", root="artifacts")
+            monitoring.clears("TcDiskFilling", root="artifacts")
+        finally:
+            monitoring.stop()

@@ -17,20 +17,21 @@ import pytest
 
 from support.observe_lab import Serving, copy_run, serving, value
 from support.run_lab import Lab
+from support.venue_process import until
 from tc.errors import TcError
 from tc.observe.flight import Flights
-from tc.observe.http import HEAD_BYTES_MAX, HEAD_S, BadRequest, parse_request
+from tc.observe.http import HEAD_BYTES_MAX, BadRequest, parse_request
 from tc.observe.server import CONNECTIONS_MAX, LOOK_S
 from tc.observe.serving import ServeRequest, serve_metrics
 from tc.store.roots import Roots
 from tc.store.run_directory import RunDirectory
 
 TOKEN = "not-a-secret-of-anybody"
-SCRAPE_S = 2.0
+SCRAPE_S = 4.0  # less than a client is waited for that says nothing
 MANY = 1_500
 ROUNDS = 40
-SPLIT_MAX = 1.25
-"""So many renders for a round, on a machine that is busy with other things."""
+SPLIT_MAX = 3
+"""So many renders for a round of eight, on a machine that is busy with other things."""
 
 
 @pytest.fixture
@@ -76,9 +77,8 @@ def test_two_hundred_idle_clients_stall_nobody(said: bytes, server: Serving) -> 
     page = server.page("/metrics/exporter")
     assert value(page, "tc_exporter_connections") <= CONNECTIONS_MAX
     assert value(page, "tc_exporter_connections_dropped_total") >= 200 - CONNECTIONS_MAX
-    time.sleep(HEAD_S + 1)
+    until(lambda: value(server.page("/metrics/exporter"), "tc_exporter_connections") <= 2, "they were not put out")
     page = server.page("/metrics/exporter")
-    assert value(page, "tc_exporter_connections") <= 2
     assert value(page, "tc_exporter_requests_failed_total", reason="too_slow") >= 100
     for client in idle:
         client.close()

@@ -13,6 +13,7 @@ import pytest
 from support.capabilities import needs
 from support.child import start_child
 from support.loop_disk import DROP_ALL, KEEP_LOG, LoopDisk, loop_disk
+from support.mounts import sync
 from support.sample import scaled
 from tc.durable import (
     Journal,
@@ -47,7 +48,7 @@ def test_what_returned_survives(disk: LoopDisk, how: int) -> None:
     for name in ("replaced", "removed"):
         write_artifact(root / name, OLD)
     make_directory(root / "tree" / "below")
-    os.sync()
+    sync(root)
 
     write_artifact(root / "replaced", NEW)
     create_artifact(root / "created", NEW)
@@ -78,7 +79,7 @@ def test_naive_versions_do_not_survive(disk: LoopDisk, how: int) -> None:
     """A replaced file that was not synced and lines that were not synced are lost: the cut is a real one."""
     root = disk.root
     (root / "lines").write_bytes(b"")
-    os.sync()
+    sync(root)
     (root / "new.tmp").write_bytes(NEW)
     os.rename(root / "new.tmp", root / "new")
     with (root / "lines").open("ab") as file:
@@ -136,7 +137,7 @@ def test_random_cuts_lose_no_acknowledged_entry(disk: LoopDisk, tmp_path: Path) 
 def test_naive_writer_loses_acknowledged_lines(disk: LoopDisk, tmp_path: Path) -> None:
     """A writer that does not sync, the naive version, loses lines that it had called written."""
     (disk.root / "journal").write_bytes(b"")
-    os.sync()
+    sync(disk.root)
     acknowledged, _ = cut_while_writing(disk, tmp_path, "naive", 0.2, "n")
     present = {line.split()[0] for line in (disk.root / "journal").read_text(errors="replace").splitlines() if line}
     assert acknowledged - present
@@ -149,7 +150,7 @@ def test_cut_during_a_repair_is_repaired(disk: LoopDisk) -> None:
         journal.append("Event", 1, {})
     with path.open("ab") as file:
         file.write(b'{"seq":2,"ts":')
-    os.sync()
+    sync(disk.root)
     journal = Journal.open(path)
     os.close(journal._descriptor)
     disk.cut_power(DROP_ALL)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.capabilities import needs
-from support.loop_disk import mounted
+from support.mounts import mounted, sync
 from tc.durable import Journal, appender, read_entries, verify_journal
 from tc.errors import OutcomeUnknown
 
@@ -56,7 +56,7 @@ def test_naive_retry_of_a_failed_sync_lies(tmp_path: Path) -> None:
     with failing_disk(tmp_path) as (root, trip):
         path = root / "file"
         path.write_bytes(b"A" * 4096)
-        os.sync()
+        sync(root)
         descriptor = os.open(path, os.O_RDWR)
         os.pwrite(descriptor, b"B" * 4096, 0)
         trip.touch()
@@ -92,7 +92,7 @@ def test_journal_reads_the_truth_after_a_failed_sync(
 
         with Journal.open(path) as again:
             again.append("After", 32, {})
-        os.sync()
+        sync(root)
         descriptor = os.open(path, os.O_RDONLY)
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         os.close(descriptor)

@@ -124,9 +124,7 @@ def told(tmp_path: Path) -> Iterator[Told]:
     """Yield a run of it with a position of 0.010, a stop and two entries that rest."""
     found = Told.start(tmp_path)
     try:
-        for _ in range(2):  # a busy machine starts three processes slowly
-            with suppress(AssertionError):
-                until(control_path(found.paper.run.scratch).exists)
+        until(lambda: control_path(found.paper.run.scratch).exists())  # where that is, the node says as it starts
         found.take_position()
         yield found
     finally:

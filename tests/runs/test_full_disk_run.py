@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from support.capabilities import needs
+from support.mounts import remount, small_disk
 from support.run_lab import Lab, make_lab
-
-
-@contextlib.contextmanager
-def small_disk(folder: Path, kib: int) -> Iterator[None]:
-    """Mount a tmpfs of that size on `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kib}k", "none", str(folder)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 @needs("tmpfs")
@@ -31,7 +16,7 @@ def test_a_full_disk_ends_the_run_with_exit_5(part, tmp_path) -> None:
     lab = make_lab(tmp_path)
     lab.run("whole")
     needed = sum(path.stat().st_size for path in lab.artifacts.rglob("*"))
-    with small_disk(lab.artifacts, int(needed * part) >> 10):
+    with small_disk(lab.artifacts, f"{int(needed * part) >> 10}k"):
         done = lab.tc("run", str(lab.spec), "--run-id", "full")
         assert done.returncode == 5, done.stdout + done.stderr
         assert "No space left on device" in done.stderr
@@ -40,7 +25,7 @@ def test_a_full_disk_ends_the_run_with_exit_5(part, tmp_path) -> None:
         assert shown.get("full", {}).get("status") != "running"
         assert not list(lab.artifacts.rglob(".tc-tmp-*"))
         if "full" in shown and lab.file("full", "metadata.json").exists():
-            subprocess.run(["mount", "-o", "remount,size=64m", str(lab.artifacts)], check=True)
+            remount(lab.artifacts, "size=64m")
             recovered = lab.tc("runs", "recover", "full")
             assert recovered.returncode == 0, recovered.stderr
             assert lab.listed()["full"]["sealed"]
@@ -50,8 +35,8 @@ def test_a_full_disk_ends_the_run_with_exit_5(part, tmp_path) -> None:
 def test_a_read_only_folder_is_named(tmp_path) -> None:
     """A read-only artifacts root exits 5 and the message names the path."""
     lab = make_lab(tmp_path)
-    with small_disk(lab.artifacts, 4000):
-        subprocess.run(["mount", "-o", "remount,ro", str(lab.artifacts)], check=True)
+    with small_disk(lab.artifacts, "4000k"):
+        remount(lab.artifacts, "ro")
         done = lab.tc("run", str(lab.spec), "--run-id", "readonly")
     assert done.returncode == 5
     assert str(lab.artifacts) in done.stderr

@@ -18,7 +18,7 @@ MOMENTS = scaled(4, 50)
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory) -> Lab:
     """Return a lab whose run lasts long enough to be hit in every phase."""
-    return make_lab(tmp_path_factory.mktemp("killed"), bars=6000)
+    return make_lab(tmp_path_factory.mktemp("killed"), bars=scaled(2000, 6000))
 
 
 def strike(lab: Lab, run_id: str, after_s: float | None) -> float:

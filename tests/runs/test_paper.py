@@ -112,13 +112,15 @@ def test_decisions_that_come_of_chance_are_not_repeated_and_the_first_is_shown(t
 
 def test_a_strategy_that_is_started_again_gets_the_state_it_saved(tmp_path: Path) -> None:
     """After a SIGKILL the strategy goes on counting where its saved state was, not at nothing."""
-    paper = Paper(tmp_path, "9s")
+    paper = Paper(tmp_path, "10m")
     paper.trade("odd.py:Odd", "mode: quiet", 300)
     process = paper.start()
     kept = paper.run.scratch / "strategies.json"
     until(lambda: kept.exists() and saved_count(kept) >= 3, "no state was saved")
     before = saved_count(kept)
     os.kill(paper.run.metadata()["pid"], signal.SIGKILL)
+    until(lambda: saved_count(kept) > before, "it did not go on")
+    process.send_signal(signal.SIGTERM)
     ended(process)
 
     loaded = [entry.payload() for entry in read_entries(paper.run.file(INPUTS)) if entry.type == "StateLoaded"]

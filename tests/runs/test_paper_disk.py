@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 from support.capabilities import needs
+from support.mounts import remount, small_disk
 from support.paper_lab import Paper
 from tc.runs.paper_recovery import resume_paper
 
@@ -16,19 +16,15 @@ def test_a_disk_that_fills_up_ends_a_paper_run_with_exit_5_and_space_heals_it(tm
     paper = Paper(tmp_path, "60s")
     for name, value in paper.environment.items():
         monkeypatch.setenv(name, value)
-    paper.roots.artifacts.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "none", str(paper.roots.artifacts)], check=True)
-    try:
+    with small_disk(paper.roots.artifacts, "300k") as root:
         code, words = paper.refused()
         assert code == 5, words
         assert "the disk failed" in words
         assert "Traceback" not in words
         assert not paper.run.is_sealed
-        subprocess.run(["mount", "-o", "remount,size=64m", str(paper.roots.artifacts)], check=True)
+        remount(root, "size=64m")
         end = resume_paper(paper.roots, "paper", lambda _fact: None, is_closing=True)
         assert end.result is not None
         assert end.result.reconciliation["verdict"] == "matched"
         counts = paper.counts()
         assert counts["OrderFilled"] > 0
-    finally:
-        subprocess.run(["umount", str(paper.roots.artifacts)], check=True)

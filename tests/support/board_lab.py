@@ -79,12 +79,22 @@ def _play(paper: Paper, prometheus: Prometheus) -> World:
     _until(prometheus, "sum(tc_intents_denied_total) > 0")
     _tc(paper, "resume", PAPER, *by)
     time.sleep(SETTLE_S)
-    alive = time.time()
+    alive = _scraped_s(prometheus)
     _tc(paper, "kill", "activate", PAPER, *by)
     _until(prometheus, f'tc_run_sealed{{run_id="{PAPER}"}} == 1')
     _until(prometheus, "sum(tc_kills_confirmed_total) > 0")
     time.sleep(SCRAPES_S)
-    return World(prometheus, start, alive, time.time())
+    return World(prometheus, start, alive, _scraped_s(prometheus))
+
+
+def _scraped_s(prometheus: Prometheus) -> float:
+    """Return a time of now at which the last scrape of everything had been answered, on a machine that pauses, too."""
+    while True:
+        now = time.time()
+        time.sleep(1)  # what was scraped by then is stored
+        answered = prometheus.ask("query", query='min(up{job!="alertmanager"})', time=now)["result"]
+        if answered and answered[0]["value"][1] == "1":
+            return now
 
 
 def _until(prometheus: Prometheus, expr: str) -> None:

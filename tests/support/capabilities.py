@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from support.mounts import unmount
+
 
 def needs(*capabilities: str) -> pytest.MarkDecorator:
     """Return the mark that skips a test where one of the named capabilities is missing."""
@@ -104,7 +106,7 @@ def _can_mount(arguments: list[str]) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         mounted = subprocess.run(["mount", *arguments, folder], capture_output=True, check=False).returncode == 0
         if mounted:
-            subprocess.run(["umount", folder], capture_output=True, check=True)
+            unmount(Path(folder))
         return mounted
 
 

@@ -6,15 +6,15 @@ import fcntl
 import os
 import struct
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from support.mounts import unmount
+
 _SHUTDOWN = 0x8004587D  # the ioctl of ext4 and xfs that stops a file system dead
 DROP_ALL = 2  # nothing more reaches the disk
 KEEP_LOG = 1  # the metadata log reaches the disk, data does not
-BUSY_S = 5.0
 KINDS = {"ext4": (["mkfs.ext4", "-qF"], 64), "xfs": (["mkfs.xfs", "-q"], 300)}
 
 
@@ -46,7 +46,7 @@ class LoopDisk:
 
     def unmount(self) -> None:
         """Unmount; nothing of ours may have a file open."""
-        _unmount(self.root)
+        unmount(self.root)
 
     def _mount(self) -> None:
         subprocess.run(["mount", "-o", "loop", str(self.image), str(self.root)], check=True, capture_output=True)
@@ -61,22 +61,3 @@ def loop_disk(folder: Path, kind: str) -> Iterator[LoopDisk]:
     finally:
         disk.unmount()
         disk.image.unlink()
-
-
-@contextmanager
-def mounted(root: Path, *arguments: str) -> Iterator[Path]:
-    """Mount with `arguments` on the new directory `root` and unmount on leaving."""
-    root.mkdir()
-    subprocess.run(["mount", *arguments, str(root)], check=True, capture_output=True)
-    try:
-        yield root
-    finally:
-        _unmount(root)
-
-
-def _unmount(root: Path) -> None:
-    # Whoever looks through all mounts of the machine holds each for a moment: that passes, a file left open does not.
-    deadline = time.monotonic() + BUSY_S
-    while (done := subprocess.run(["umount", str(root)], check=False, capture_output=True, text=True)).returncode:
-        assert time.monotonic() < deadline, done.stderr
-        time.sleep(0.05)

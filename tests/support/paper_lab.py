@@ -117,7 +117,9 @@ class Paper:
     def until_entries(self, count: int) -> None:
         """Wait until the journal has so many entries."""
         path = self.run.file(JOURNAL)
-        until(lambda: path.exists() and path.read_bytes().count(b"\n") >= count, "the run did not get so far")
+        until(
+            lambda: path.exists() and path.read_bytes().count(b"\n") >= count, "the run did not get so far", DEADLINE_S
+        )
 
     def until_counted(self, kind: str, count: int) -> None:
         """Wait until there are so many entries of a type; a busy machine starts three processes slowly."""

@@ -230,12 +230,13 @@ def test_the_corrected_adapter_converges_after_combinations(
 CUT_WHILE_LONG = ("data", "buy", "settle", "settle", "buy", "settle")
 
 
-def test_the_adapter_invents_fills_when_its_stream_reconnects(tmp_path: Path) -> None:
+def test_the_adapter_invents_fills_when_its_stream_reconnects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Known defect of the engine's 1.231.0: with a position open it asks twice for the same symbol's fills.
 
     The engine takes the second report for a fill too many and invents one against it: its books hold fills that the
     venue's do not, and may end flat while the venue is long.
     """
+    monkeypatch.setenv("NODE_SETTLE_S", "3")
     with VenueProcess(tmp_path, "--hold", "--speed", "240") as venue:
         outcome = run_plan(venue, CUT_WHILE_LONG, {2: FAULTS["cut"]})
         invented = set(outcome["trade_ids"]) - {str(fill["trade_id"]) for fill in venue.truth()["fills"]}

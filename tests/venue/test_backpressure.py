@@ -12,6 +12,7 @@ import pytest
 from support.venue_process import SYMBOL, VenueProcess, until
 
 LOW = SYMBOL.lower()
+BARS = 800
 STREAMS = "/".join(f"{LOW}@{what}" for what in ("aggTrade", "bookTicker", "depth20@100ms", "kline_1m"))
 
 
@@ -34,11 +35,11 @@ def open_without_reading(port: int) -> socket.socket:
 @pytest.mark.faults
 def test_a_client_that_does_not_read_holds_the_feed(tmp_path: Path) -> None:
     """The feed stands while its client's buffers are full, and plays to the last bar once they are read."""
-    with VenueProcess(tmp_path, "--hold", "--speed", "100000", bars=2000) as venue:
+    with VenueProcess(tmp_path, "--hold", "--speed", "100000", bars=BARS) as venue:
         client = open_without_reading(venue.port)
         until(lambda: venue.status()["backlog"] > 256, "the client never fell behind")
         before = venue.status()["feed"]["bars"]
-        assert before < 2000
+        assert before < BARS
         assert venue.order()[0] == 200, "others are served meanwhile"
         assert venue.status()["feed"]["bars"] == before
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
@@ -53,7 +54,7 @@ def test_a_client_that_does_not_read_holds_the_feed(tmp_path: Path) -> None:
             return bool(venue.status()["feed"]["done"])
 
         until(drained, "the feed did not go on")
-        assert venue.status()["feed"]["bars"] == 2000
+        assert venue.status()["feed"]["bars"] == BARS
         client.close()
 
 
