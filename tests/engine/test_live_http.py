@@ -109,17 +109,17 @@ def test_an_order_leaves_only_when_it_is_cleared() -> None:
     async def use(url: str, client: LoopbackHttp) -> None:
         order = f"{url}/fapi/v1/order?newClientOrderId=O-1"
 
-        async def held() -> str | None:
-            return "KILLED: it was closed"
+        async def held(order_id: str) -> str | None:
+            return f"KILLED: {order_id} was closed"
 
-        async def free() -> str | None:
+        async def free(_order_id: str) -> str | None:
             return None
 
         assert "nobody cleared it" in (await client.request("POST", order)).body.decode()
         live_http.CLEARANCE.set(held)
         answer = await client.request("POST", order)
         assert (answer.status, received) == (400, [])
-        assert "KILLED: it was closed" in answer.body.decode()
+        assert "KILLED: O-1 was closed" in answer.body.decode()
         live_http.CLEARANCE.set(free)
         assert (await client.request("POST", order)).status == 200
 
@@ -148,7 +148,7 @@ def test_nothing_is_asked_while_the_venue_says_wait() -> None:
         answer = await client.request("PUT", f"{url}/fapi/v1/order?newClientOrderId=O-1")
         assert (answer.status, b"VENUE_RATE" in answer.body) == (400, True)
 
-    async def free() -> str | None:
+    async def free(_order_id: str) -> str | None:
         return None
 
     asyncio.run(served(handler, use))
@@ -256,9 +256,10 @@ def test_an_order_in_doubt_is_asked_for_when_looks_have_no_room_and_leaves_room_
 def test_what_asks_for_orders_in_doubt_asks_as_such() -> None:
     """Its questions are no looks."""
     asked: list[Need] = []
-    order = SimpleNamespace(client_order_id="O-1", last_event=SimpleNamespace(ts_event=0))
+    order = SimpleNamespace(client_order_id="O-1", last_event=SimpleNamespace(id="E-1"))
     cache = SimpleNamespace(orders_inflight=lambda venue: [order])
-    doubt = Doubt(SimpleNamespace(_cache=cache, venue=None, _log=None), SYSTEM_CLOCK, 2_500)
+    way = {"left_ns": lambda _name: None, "is_leaving": lambda _name: False}
+    doubt = Doubt(SimpleNamespace(_cache=cache, venue=None, _log=None, **way), SYSTEM_CLOCK, 2_500)
 
     async def resolve(_order: object) -> None:
         asked.append(live_http.QUESTION.get())

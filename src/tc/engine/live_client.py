@@ -32,7 +32,7 @@ from nautilus_trader.model.identifiers import Venue
 
 from tc.clock import Clock
 from tc.engine.live_doubt import Doubt
-from tc.engine.live_http import CLEARANCE, LoopbackHttp
+from tc.engine.live_http import CLEARANCE, RECEIVE_WINDOW_MS, LoopbackHttp
 from tc.engine.live_stream import PersistentUserStream, reconnect_soon
 from tc.errors import ComponentFault, TcError
 from tc.model.endpoint import ApiKeys
@@ -42,7 +42,7 @@ ACCOUNT_TYPE = BinanceAccountType.USDT_FUTURES
 _ENDED = (OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED)
 _DUPLICATE_ID = "-4116"
 _ABORTED = "Canceled retry"
-RECEIVE_WINDOW_MS = 2_500  # on this machine; the venue takes no order that is older
+_OVER = "not sent again: it has ended meanwhile"
 RESYNC_PAUSES_S = (0.25, 0.5, 1.0, 2.0, 2.0)
 
 
@@ -176,8 +176,12 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
         self, strategy_id: Any, instrument_id: Any, client_order_id: Any, reason: Any, ts_event: int,
         due_post_only: bool = False,
     ) -> None:  # fmt: skip
-        """Tell the strategy, unless the answer says that the order is there, or nothing at all."""
+        """Tell the strategy, unless the answer says that the order is there, or nothing at all, or it has ended."""
         text = self._kept.pop(client_order_id.value, None) or str(reason)
+        order = self._cache.order(client_order_id)
+        if order is not None and order.is_closed:
+            self._log.warning(f"{client_order_id!r}: {text}; it was {order.status_string()} already")
+            return
         if _DUPLICATE_ID in text or text == _ABORTED:
             self._log.warning(f"{client_order_id!r}: {text}; the venue is asked what became of it")
             return
@@ -302,8 +306,8 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
         CLEARANCE.set(partial(self._clear, orders))  # of this order's task alone
         return problem is None
 
-    async def _clear(self, orders: list[Any]) -> str | None:
-        """Return when the intent is on disk; why the orders must not be sent after all, or None."""
+    async def _clear(self, orders: list[Any], order_id: str) -> str | None:
+        """Return when the intent is on disk; why the one of that id must not be sent after all, or None."""
         names = [order.client_order_id.value for order in orders]
         try:
             await self.hooks.recorded(max(self._leaving[name].seq for name in names))
@@ -313,7 +317,17 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
             problem = next(filter(None, map(self.hooks.may_leave, orders)), None)
         if problem is not None:
             self._kept.update(dict.fromkeys(names, problem))
+        elif any(order.is_closed for order in orders if order.client_order_id.value == order_id):
+            problem = _OVER
         return problem
+
+    def is_leaving(self, client_order_id: Any) -> bool:
+        """Return whether an order is on its way out: to be sent still, or again, or without an answer yet."""
+        return client_order_id.value in self._leaving
+
+    def left_ns(self, client_order_id: Any) -> int | None:
+        """Return when an order last left for the venue, on the monotonic clock; None where it did not, from here."""
+        return self._http.left_ns(client_order_id.value)
 
     async def _sent(self, client_order_id: Any) -> None:
         leaving = self._leaving.get(client_order_id.value)

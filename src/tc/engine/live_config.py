@@ -22,8 +22,8 @@ from nautilus_trader.live.config import (
 from nautilus_trader.live.node import TradingNode
 from nautilus_trader.model.identifiers import InstrumentId, TraderId
 
-from tc.engine.live_client import ACCOUNT_TYPE, RECEIVE_WINDOW_MS, LiveHooks, client_factories
-from tc.engine.live_http import LoopbackHttp
+from tc.engine.live_client import ACCOUNT_TYPE, LiveHooks, client_factories
+from tc.engine.live_http import RECEIVE_WINDOW_MS, LoopbackHttp
 from tc.engine.log import file_log
 from tc.model.endpoint import ApiKeys, LoopbackEndpoint
 from tc.model.run_spec import RunSpec

@@ -1,7 +1,8 @@
 """Orders that nobody answered for: the venue is asked until it answers.
 
 The engine counts its questions, and after a few takes an order for rejected whether the venue answered or not. Here an
-order is given up only when the venue itself says, past the receive window, that it has none of that id. What filled
+order is given up only when nothing of it is on its way out any more, and the venue itself says, past the receive window
+of what left last, that it has none of that id. Time is monotonic: a clock that is set makes no order older. What filled
 meanwhile is told to the engine fill by fill before the order's report: from a report alone it would make up a fill
 without a fee.
 """
@@ -9,6 +10,7 @@ without a fee.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 from nautilus_trader.adapters.binance.common.enums import BinanceErrorCode
@@ -29,34 +31,69 @@ PAUSES_S = (0.5, 1.0, 1.0, 2.0, 4.0)
 NOT_ARRIVED = "NOT_ARRIVED: the venue has no such order, and takes none that is so old"
 
 
+@dataclass(slots=True)
+class _Question:
+    """What an order waits for, since which of its events; how often it was asked, and when it is time again."""
+
+    event_id: Any
+    due_ns: int
+    times: int = 0
+
+
 class Doubt:
     """Asks on behalf of one execution client."""
 
     def __init__(self, client: Any, clock: Clock, receive_window_ms: int) -> None:
         self._client = client
         self._clock = clock
-        self._gone_ns = receive_window_ms * 1_000_000 + OLD_NS
-        self._asked: dict[Any, tuple[int, int]] = {}  # how often, and when it is time again
+        self._window_ns = receive_window_ms * 1_000_000
+        self._began_ns = clock.monotonic_ns()
+        self._questions: dict[Any, _Question] = {}
 
     async def run(self) -> None:
         """Ask for every order in flight that is old, until it is canceled."""
         QUESTION.set(Need.DOUBT)
+        is_first = True
         while True:
             await asyncio.sleep(INTERVAL_S)
-            now_ns = self._clock.now_ns()
-            orders = self._client._cache.orders_inflight(venue=self._client.venue)
-            known = {order.client_order_id for order in orders}
-            self._asked = {key: each for key, each in self._asked.items() if key in known}
-            for order in orders:
-                times, due_ns = self._asked.get(order.client_order_id, (0, 0))
-                if now_ns - order.last_event.ts_event < OLD_NS or now_ns < due_ns:
-                    continue
-                pause_ns = int(PAUSES_S[min(times, len(PAUSES_S) - 1)] * 1e9)
-                self._asked[order.client_order_id] = (times + 1, now_ns + pause_ns)
+            for order in self._due(is_first=is_first):
                 try:
                     await self._resolve(order)
                 except Exception as error:  # noqa: BLE001 - no answer, of whatever kind: asked again
                     self._client._log.warning(f"No answer about {order.client_order_id!r} yet: {error}")
+            is_first = False
+
+    def _due(self, *, is_first: bool) -> list[Any]:
+        """Return the orders to ask for now, each counted as asked for."""
+        now_ns = self._clock.monotonic_ns()
+        before, self._questions = self._questions, {}
+        due = []
+        for order in self._client._cache.orders_inflight(venue=self._client.venue):
+            name, event_id = order.client_order_id, order.last_event.id
+            question = before.get(name)
+            if question is None or question.event_id != event_id:
+                is_old = is_first and self._client.left_ns(name) is None  # sent by the node before this one
+                question = _Question(event_id, now_ns if is_old else now_ns + OLD_NS)
+            self._questions[name] = question
+            gone_at_ns = self._gone_at_ns(name)
+            if now_ns < question.due_ns or gone_at_ns is None:
+                continue
+            is_leaving = self._client.is_leaving(name)
+            pause_s = PAUSES_S[0] if is_leaving else PAUSES_S[min(question.times, len(PAUSES_S) - 1)]
+            question.due_ns = now_ns + int(pause_s * 1e9)
+            if now_ns < gone_at_ns:  # it can be given up as soon as it is gone
+                question.due_ns = min(question.due_ns, gone_at_ns)
+            question.times += 1
+            due.append(order)
+        return due
+
+    def _gone_at_ns(self, client_order_id: Any) -> int | None:
+        """Return from when on an order that is not at the venue never will be; None where it has not left yet."""
+        left_ns = self._client.left_ns(client_order_id)
+        if left_ns is not None:
+            return int(left_ns) + self._window_ns + OLD_NS
+        # What the node before this one sent left before this one began.
+        return None if self._client.is_leaving(client_order_id) else self._began_ns + self._window_ns
 
     async def send_fills(self, reports: list[Any]) -> None:
         """Tell the engine of every fill that the reports know of and it does not, in the order in which they were made.
@@ -96,7 +133,7 @@ class Doubt:
         report.filled_qty, report.order_status = told
 
     async def _resolve(self, order: Any) -> None:
-        asked_ns = self._clock.now_ns()
+        asked_ns = self._clock.monotonic_ns()
         report = await self._look_up(order)
         if not order.is_inflight:
             return  # answered meanwhile
@@ -104,7 +141,10 @@ class Doubt:
             if report.filled_qty > order.filled_qty:  # others may have filled before it, unheard too
                 await self._client.report_all()
             self._client._send_order_status_report(report)
-        elif asked_ns - order.last_event.ts_event > self._gone_ns:
+            return
+        name = order.client_order_id
+        gone_at_ns = self._gone_at_ns(name)  # of what left last, also while the venue was asked
+        if gone_at_ns is not None and asked_ns >= gone_at_ns and not self._client.is_leaving(name):
             self._give_up(order)
 
     async def _look_up(self, order: Any) -> Any:

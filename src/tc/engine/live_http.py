@@ -25,7 +25,10 @@ from tc.model.endpoint import require_loopback
 from tc.risk.request_budget import NODE_SHARES, Cost, Need, RequestBudget, cost_of
 
 TIMEOUT_S = 5.0
-"""Also the venue's receive window: what was not answered by then is not executed any more."""
+RECEIVE_WINDOW_MS = 2_500
+"""On this machine; the venue takes no order that is older, and none is sent again that is."""
+ORDER_TIMEOUT_S = RECEIVE_WINDOW_MS / 1e3 + 1.0
+"""So long the answer to a new order is waited for: by then it is at the venue or never will be."""
 BODY_BYTES_MAX = 64 << 20
 ORDERS_REMEMBERED_MAX = 4096
 _ORDER_PATHS = ("/fapi/v1/order", "/fapi/v1/algoOrder", "/fapi/v1/batchOrders")
@@ -36,8 +39,9 @@ _LISTEN_KEY, _TIME = "/fapi/v1/listenKey", "/fapi/v1/time"
 _BAD_TIMESTAMP = -1021
 _TOO_OLD = "not sent again: the order is older than its receive window"
 _KEPT_CODE = -2010
-CLEARANCE: ContextVar[Callable[[], Awaitable[str | None]] | None] = ContextVar("clearance", default=None)
-"""Set by the task that sends an order: returns when it may leave, with the reason where it must not after all."""
+Clearance = Callable[[str], Awaitable[str | None]]
+CLEARANCE: ContextVar[Clearance | None] = ContextVar("clearance", default=None)
+"""Set by the task that sends orders: returns when that of an id may leave, with the reason where it must not."""
 QUESTION: ContextVar[Need] = ContextVar("question", default=Need.LOOK)
 """Set by a task whose questions are for more than a look."""
 _TRUE = (["True"], ["true"])
@@ -52,6 +56,14 @@ class Answer:
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Way:
+    """When an order was to leave for the first time, and when it last left, on the monotonic clock."""
+
+    first_ns: int
+    left_ns: int | None = None
 
 
 class LoopbackHttp:
@@ -74,7 +86,7 @@ class LoopbackHttp:
         self._budget = budget or RequestBudget(NODE_SHARES)
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
-        self._first_sent_ns: OrderedDict[str, int] = OrderedDict()
+        self._ways: OrderedDict[str, _Way] = OrderedDict()
         self._ahead_ms = 0  # the venue's clock, of ours
 
     async def request(
@@ -90,10 +102,11 @@ class LoopbackHttp:
             return Answer(_FIRST_ERROR, json.dumps({"code": _KEPT_CODE, "msg": problem}).encode())
         if problem is not None:
             raise HttpError(f"{verb} {parts.path}: {problem}")
+        timeout_s = min(self._timeout_s, ORDER_TIMEOUT_S) if is_order and verb == "POST" else self._timeout_s
         try:
-            answer = await self._send(verb, url, headers, body)
+            answer = await self._send(verb, url, headers, body, timeout_s)
         except TimeoutError:
-            raise HttpError(f"{verb} {parts.path}: no answer within {self._timeout_s:g} s") from None
+            raise HttpError(f"{verb} {parts.path}: no answer within {timeout_s:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise HttpError(f"{verb} {parts.path}: {type(error).__name__}") from None
         if _FIRST_REDIRECT <= answer.status < _FIRST_ERROR:
@@ -107,15 +120,18 @@ class LoopbackHttp:
         if self._session is not None:
             await self._session.close()
 
-    async def _send(self, verb: str, url: str, headers: dict[str, str] | None, body: bytes | None) -> Answer:
+    async def _send(
+        self, verb: str, url: str, headers: dict[str, str] | None, body: bytes | None, timeout_s: float
+    ) -> Answer:  # fmt: skip
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=64, socket_factory=_loopback_socket)
             timeout = aiohttp.ClientTimeout(total=self._timeout_s)
             self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False)
         sent_ms = self._now_ms()
         async with self._session.request(
-            verb, URL(url, encoded=True), headers=headers, data=body, allow_redirects=False
-        ) as response:
+            verb, URL(url, encoded=True), headers=headers, data=body, allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=timeout_s),
+        ) as response:  # fmt: skip
             body_parts, size = [], 0
             async for part in response.content.iter_any():  # `read(n)` would give what has come so far
                 size += len(part)
@@ -173,25 +189,30 @@ class LoopbackHttp:
             return await self.take(Need.SAFE if path == _LISTEN_KEY else QUESTION.get(), cost)
         if verb != "POST":
             return await self.take(Need.RISK, cost)
-        words = parse_qs(query)
-        age_ns = self._age_ns((words.get("newClientOrderId") or words.get("clientAlgoId") or [""])[0])
-        if age_ns is not None and age_ns > self._timeout_s * 1e9:
-            return _TOO_OLD
-        clear = CLEARANCE.get()
-        problem = _UNCLEARED if clear is None else await clear()
-        if problem is not None or age_ns is None:  # it was counted when it was cleared
-            return problem
-        return await self.take(Need.SAFE if words.get("reduceOnly") in _TRUE else Need.RISK, cost)
+        return await self._order_problem(parse_qs(query), cost)
 
-    def _age_ns(self, order_id: str) -> int | None:
-        """Return how long ago an order was sent for the first time; None where it was not sent yet."""
-        now_ns = self._clock.monotonic_ns()
-        first_ns = self._first_sent_ns.get(order_id)
-        if first_ns is None and order_id:
-            self._first_sent_ns[order_id] = now_ns
-            if len(self._first_sent_ns) > ORDERS_REMEMBERED_MAX:
-                self._first_sent_ns.popitem(last=False)
-        return None if first_ns is None else now_ns - first_ns
+    async def _order_problem(self, words: dict[str, list[str]], cost: Cost) -> str | None:
+        order_id = (words.get("newClientOrderId") or words.get("clientAlgoId") or [""])[0]
+        way = self._ways.get(order_id)
+        if way is not None:  # the first time it was counted before it was signed
+            if self._clock.monotonic_ns() - way.first_ns > RECEIVE_WINDOW_MS * 1_000_000:
+                return _TOO_OLD
+            held = await self.take(Need.SAFE if words.get("reduceOnly") in _TRUE else Need.RISK, cost)
+            if held is not None:
+                return held
+        way = self._ways.setdefault(order_id, _Way(self._clock.monotonic_ns()))
+        if len(self._ways) > ORDERS_REMEMBERED_MAX:
+            self._ways.popitem(last=False)
+        clear = CLEARANCE.get()
+        problem = _UNCLEARED if clear is None else await clear(order_id)
+        if problem is None:  # no wait between the two: nobody ends an order that is cleared and has not left yet
+            way.left_ns = self._clock.monotonic_ns()
+        return problem
+
+    def left_ns(self, order_id: str) -> int | None:
+        """Return when an order last left, on the monotonic clock; None where this client did not send it."""
+        way = self._ways.get(order_id)
+        return None if way is None else way.left_ns
 
 
 def _loopback_socket(address: tuple[Any, ...]) -> socket.socket:
