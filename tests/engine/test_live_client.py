@@ -194,3 +194,19 @@ def canceled(lab: ClientLab, order: Any) -> OrderCanceled:
     return OrderCanceled(
         TRADER, STRATEGY, order.instrument_id, order.client_order_id, None, lab.client.account_id, UUID4(), 0, 0
     )
+
+
+@pytest.mark.parametrize(("status", "text"), [(200, "<html>"), (400, '{"code": -1007, "msg": "unknown"}')])
+def test_an_answer_that_says_nothing_rejects_nothing(status: int, text: str) -> None:
+    """A page of HTML with 200, or an unknown fate with 400: the order is in doubt, and sent once."""
+
+    async def nothing() -> web.StreamResponse:
+        return web.Response(status=status, text=text)
+
+    async def steps(lab: ClientLab) -> None:
+        order = lab.order("O-1")
+        lab.submit(order)
+        await lab.until(lambda: lab.posts and not lab.client._leaving)
+        assert (order.is_inflight, lab.posts) == (True, ["O-1"])
+
+    in_doubt(posts_answered(nothing), steps)

@@ -274,3 +274,40 @@ def test_what_asks_for_orders_in_doubt_asks_as_such() -> None:
     asyncio.run(asyncio.wait_for(use(), 10))
     assert asked == [Need.DOUBT]
     assert live_http.QUESTION.get() == Need.LOOK
+
+
+UNKNOWN = [
+    (200, b"<html>maintenance</html>"), (200, b""), (200, b'{"orderId": 1'), (200, b'"taken"'), (403, b"<html>"),
+    (400, b'{"code": -1007, "msg": "Timeout; execution status unknown."}'),
+    (408, b'{"code": -1006, "msg": "Execution status unknown."}'), (502, b"<html>"), (503, b'{"code": -1001}'),
+]  # fmt: skip
+KNOWN = [
+    (200, b'{"orderId": 1}'), (200, b'[{"code": -2011}]'), (400, b'{"code": -2019, "msg": "Margin is insufficient."}'),
+    (503, b'{"code": -1008, "msg": "Not executed."}'), (429, b""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", ["POST", "PUT", "DELETE"])
+def test_only_the_venue_s_own_word_says_what_became_of_an_order(verb: str) -> None:
+    """HTML with whatever status, half a document and codes of an unknown fate are no answers: the venue is asked."""
+    said: list[tuple[int, bytes]] = []
+
+    async def handler(_request: web.Request) -> web.Response:
+        status, body = said[-1]
+        return web.Response(status=status, body=body)
+
+    async def free(_order_id: str) -> str | None:
+        return None
+
+    async def use(url: str, client: LoopbackHttp) -> None:
+        live_http.CLEARANCE.set(free)
+        for each in UNKNOWN:
+            said.append(each)
+            with pytest.raises(live_http.HttpError, match="its outcome is not known"):
+                await client.request(verb, f"{url}/fapi/v1/order?newClientOrderId=O-{len(said)}")
+        for each in KNOWN:
+            said.append(each)
+            answer = await client.request(verb, f"{url}/fapi/v1/order?newClientOrderId=O-{len(said)}")
+            assert (answer.status, answer.body) == each
+
+    asyncio.run(served(handler, use))

@@ -33,6 +33,8 @@ BODY_BYTES_MAX = 64 << 20
 ORDERS_REMEMBERED_MAX = 4096
 _ORDER_PATHS = ("/fapi/v1/order", "/fapi/v1/algoOrder", "/fapi/v1/batchOrders")
 _NOT_EXECUTED = frozenset({-1008})  # the venue says itself that it did nothing
+_UNKNOWN = frozenset({-1000, -1001, -1006, -1007})  # it says itself that it does not know, whatever the status
+_HELD_BACK = frozenset({418, 429})  # nothing is executed, whether a code says so or not
 PATIENCE_S = 1.0
 """How long a signed request may wait for room: well within its receive window."""
 _LISTEN_KEY, _TIME = "/fapi/v1/listenKey", "/fapi/v1/time"
@@ -69,9 +71,9 @@ class _Way:
 class LoopbackHttp:
     """Sends the adapter's requests and returns their answers.
 
-    An order whose fate is not known (no answer, an answer that is none, a server error) raises HttpError: the adapter
-    then neither sends it again nor calls it rejected, and the engine asks the venue for it. Other failures raise it
-    too. No message names a key or a signature.
+    An order whose fate is not known (no answer, one that is no JSON or has no code, a server error, a code that says
+    so) raises HttpError: the adapter then neither sends it again nor calls it rejected, and the engine asks for it.
+    Other failures raise it too. No message names a key or a signature.
 
     Where the venue refuses a request for its time, it is asked for its own, by which what follows is signed.
 
@@ -111,7 +113,7 @@ class LoopbackHttp:
             raise HttpError(f"{verb} {parts.path}: {type(error).__name__}") from None
         if _FIRST_REDIRECT <= answer.status < _FIRST_ERROR:
             raise HttpError(f"{verb} {parts.path}: the venue redirects (status {answer.status}), which is not followed")
-        if is_order and answer.status >= _FIRST_SERVER_ERROR and _code_of(answer.body) not in _NOT_EXECUTED:
+        if is_order and not _is_verdict(answer):
             raise HttpError(f"{verb} {parts.path}: status {answer.status}, so its outcome is not known")
         return answer
 
@@ -222,6 +224,25 @@ def _loopback_socket(address: tuple[Any, ...]) -> socket.socket:
     made = socket.socket(family, kind, protocol)
     made.setblocking(False)
     return made
+
+
+def _is_verdict(answer: Answer) -> bool:
+    """Return whether the venue says what became of an order or of a change of one."""
+    code = _code_of(answer.body)
+    if code in _NOT_EXECUTED:
+        return True
+    if answer.status >= _FIRST_SERVER_ERROR or code in _UNKNOWN:
+        return False
+    if answer.status >= _FIRST_ERROR:
+        return code is not None or answer.status in _HELD_BACK
+    return _is_document(answer.body)
+
+
+def _is_document(body: bytes) -> bool:
+    try:
+        return isinstance(json.loads(body), dict | list)
+    except ValueError:  # a page of something in between, say
+        return False
 
 
 def _code_of(body: bytes) -> int | None:
