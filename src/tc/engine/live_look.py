@@ -16,8 +16,9 @@ from nautilus_trader.model.identifiers import Venue
 
 from tc.clock import Clock
 from tc.engine.gate_setup import GateParts
+from tc.engine.live_unseen import UnseenWatch
 from tc.engine.recorder import Recorder
-from tc.errors import ComponentFault, TcError
+from tc.errors import TcError
 from tc.evidence.fold import Fold
 from tc.evidence.three_way import BreakBook, Comparison, EngineView, compare, instrument_of
 
@@ -29,7 +30,6 @@ FIRST_AGAIN_S, SETTLING_S = 0.25, 1.0
 """Between the first two looks that settle something, and between later ones."""
 SETTLE_S = 12.0
 """How long the first and the last look wait for what is on its way: longer than the engine's own checks take."""
-UNSEEN_NS = 15_000_000_000
 RESYNC_AFTER_S = 2.0
 RESYNC_PAUSE_NS = 4_000_000_000
 FUNDING = "FUNDING_FEE"
@@ -64,8 +64,11 @@ class Looker:
         self._wanted: asyncio.Queue[str] = asyncio.Queue()
         self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
-        self._is_demanded = self._is_unseen = False
+        self._is_demanded = False
         self._seen_ns = clock.monotonic_ns()
+        self._unseen = UnseenWatch(
+            lambda: self._seen_ns, lambda reason: gate.watch.stand_down(reason, by="reconciliation"), clock
+        )
         self.seen: dict[str, Any] = {}
         self.differing: list[Comparison] = []
 
@@ -77,9 +80,11 @@ class Looker:
     def begin(self) -> None:
         """Look every few seconds from now on."""
         self._task = asyncio.create_task(self._run())
+        self._unseen.begin()
 
     def end(self) -> None:
         """Look no more."""
+        self._unseen.end()
         if self._task is not None:
             self._task.cancel()
 
@@ -152,8 +157,6 @@ class Looker:
     async def _tell(self) -> None:
         """Look on demand: whoever asked waits for the answer."""
         is_answered = await self._look_until(ON_DEMAND, self._clock.monotonic_ns() + int(SETTLE_S * 1e9))
-        if not is_answered:
-            self._note_unseen(ComponentFault("it did not answer"))
         now_ns = self._clock.monotonic_ns()
         checks = [
             {**_described(each), "is_matched": each.is_matched, "age_s": round(self._book.age_s(now_ns, each), 3)}
@@ -176,17 +179,7 @@ class Looker:
             try:
                 await (self._tell() if moment == ON_DEMAND else self.look(moment))
             except TcError as fault:  # the next look asks again
-                self._note_unseen(fault)
-
-    def _note_unseen(self, fault: TcError) -> None:
-        """Stand down where the venue's books have not been seen for so long that nobody knows what is there."""
-        if self._is_unseen or self._clock.monotonic_ns() - self._seen_ns < UNSEEN_NS:
-            return
-        self._is_unseen = True
-        seconds = UNSEEN_NS // 1_000_000_000
-        self._gate.watch.stand_down(
-            f"VENUE_UNSEEN: its books could not be had for {seconds} s: {fault}", by="reconciliation"
-        )
+                self._unseen.why = str(fault)
 
     def _view(self) -> EngineView:
         cache, view = self._kernel.cache, EngineView()
