@@ -116,3 +116,20 @@ def test_unseen_is_counted_to_the_turn_and_a_pause_of_the_node_s_own_is_nobodys(
     clock.pass_s(60.0)
     watch.turn()
     assert len(told) == 2
+
+
+def test_a_break_that_grows_after_a_person_resumed_stands_the_instrument_down_again() -> None:
+    """The venue has 0.01 that nobody knows of; a person resumes; it has five: stood down again, and alerted anew."""
+    instrument_id = "BTCUSDT-PERP.BINANCE"
+
+    async def steps(lab: LookLab) -> None:
+        lab.positions["BTCUSDT"] = "0.01"
+        await lab.until(lambda: lab.of("StoodDown"), step_s=0.1)
+        lab.resume(instrument_id)
+        lab.positions["BTCUSDT"] = "5"
+        await lab.until(lambda: len(lab.of("StoodDown")) == 2, step_s=0.1)
+        assert "venue 5," in lab.of("StoodDown")[1]
+        kinds = [kind for kind, _ in lab.recorded if kind.startswith("Reconciliation")]
+        assert kinds == ["ReconciliationBreak", "ReconciliationBreakEnded", "ReconciliationBreak"]
+
+    looking(steps)

@@ -103,11 +103,13 @@ class Looker:
                 seen, comparisons = await self._compare(moment, has_income=True)
         self._comparisons = comparisons
         now_ns = self._seen_ns = self._clock.monotonic_ns()
-        new, ended = self._book.look(now_ns, comparisons)
+        new, ended = self._book.look(
+            now_ns, comparisons, lambda each: self._gate.standing.is_held(each.instrument_id or None)
+        )
+        for each in ended:  # first: one that is another now is told anew
+            self._recorder.record("ReconciliationBreakEnded", _described(each))
         for each in new:
             self._break(each, now_ns)
-        for each in ended:
-            self._recorder.record("ReconciliationBreakEnded", _described(each))
         self.seen = seen
         self.differing = differing = [each for each in comparisons if not each.is_matched]
         await self._catch_up(differing, now_ns)

@@ -54,6 +54,10 @@ class Standing:
         """Return whether the strategy, or the account, was told to take no new risk."""
         return strategy_id in self._stood_down or State.STOOD_DOWN in self._account
 
+    def is_held(self, instrument_id: str | None) -> bool:
+        """Return whether nobody takes new risk in an instrument, or anywhere."""
+        return bool(self._account) or instrument_id in self._instruments
+
     @property
     def is_killed(self) -> bool:
         """Whether the kill latch is closed."""

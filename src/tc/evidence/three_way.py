@@ -1,21 +1,22 @@
 """Venue, engine and journal held against one another: three books of one account, which must say the same.
 
 A comparison that does not match is a difference. While orders are on their way differences come and go; one that two
-looks find, at least a grace apart, is a break.
+looks find, at least a grace apart, is a break. One that is another than was told is a break anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Any
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
 
 from tc.evidence.fold import Fold
 
 ZERO = Decimal(0)
 GRACE_NS = 6_000_000_000  # the engine needs up to five seconds to find out what became of an order nobody answered
 NOT_ASKED = "-"
+type Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,19 @@ class Comparison:
     is_matched: bool
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> Key:
         """What it is about, whatever the numbers are."""
         return self.break_class, self.subject
+
+    @property
+    def gap(self) -> tuple[Decimal | str, ...]:
+        """By how much the three differ, or what they say where it is no numbers: trading on does not move it."""
+        said = [text for text in (self.venue, self.engine, self.journal) if text != NOT_ASKED]
+        try:
+            numbers = [Decimal(text) for text in said]
+        except InvalidOperation:
+            return tuple(said)
+        return tuple(number - numbers[-1] for number in numbers)
 
 
 @dataclass
@@ -151,33 +162,70 @@ def _balances(venue: Mapping[str, Any], engine: EngineView, journal: Fold) -> It
         yield Comparison("balance", f"wallet {currency}", "", _plain(theirs), said, _plain(written), is_matched)
 
 
+class _Change(NamedTuple):
+    """A break that is another than was told: its gap, and since when it is this one, and not the one that was told."""
+
+    gap: tuple[Decimal | str, ...]
+    still_ns: int
+    since_ns: int
+
+
 @dataclass
 class BreakBook:
     """Differences over several looks: which have become breaks, and since when."""
 
     grace_ns: int = GRACE_NS
-    _first_seen_ns: dict[tuple[str, str], int] = field(default_factory=dict)
-    _breaks: dict[tuple[str, str], Comparison] = field(default_factory=dict)
+    _first_seen_ns: dict[Key, int] = field(default_factory=dict)
+    _told: dict[Key, Comparison] = field(default_factory=dict)
+    _changes: dict[Key, _Change] = field(default_factory=dict)
+    _looked_ns: int = 0
 
-    def look(self, now_ns: int, comparisons: Iterable[Comparison]) -> tuple[list[Comparison], list[Comparison]]:
-        """Take what a look found; return the breaks that are new and those that are no more."""
+    def look(
+        self,
+        now_ns: int,
+        comparisons: Iterable[Comparison],
+        is_held: Callable[[Comparison], bool] = lambda _each: False,
+    ) -> tuple[list[Comparison], list[Comparison]]:
+        """Take what a look found; return the breaks that are new and those that are no more.
+
+        A break whose gap is another than was told for a grace ends, as it was told, and is new. Where `is_held` (it was
+        stood down, and nobody has resumed), it is so only once the gap has not moved for a grace: one that moves with
+        somebody's trades is not told at every look.
+        """
         differing = {each.key: each for each in comparisons if not each.is_matched}
+        self._looked_ns = now_ns
         self._first_seen_ns = {key: self._first_seen_ns.get(key, now_ns) for key in differing}
-        grown = {key: each for key, each in differing.items() if now_ns - self._first_seen_ns[key] >= self.grace_ns}
-        new = [each for key, each in grown.items() if key not in self._breaks]
-        ended = [each for key, each in self._breaks.items() if key not in differing]
-        self._breaks = {key: each for key, each in (self._breaks | grown).items() if key in differing}
+        self._changes = {
+            key: self._change(now_ns, each)
+            for key, each in differing.items()
+            if key in self._told and each.gap != self._told[key].gap
+        }
+        new = [each for each in differing.values() if self._is_new(now_ns, each, is_held)]
+        over = {each.key for each in new} | (self._told.keys() - differing.keys())
+        ended = [each for key, each in self._told.items() if key in over]
+        self._told = {key: each for key, each in self._told.items() if key not in over} | {one.key: one for one in new}
+        self._changes = {key: each for key, each in self._changes.items() if key not in over}
         return new, ended
 
-    @property
-    def breaks(self) -> list[Comparison]:
-        """The breaks that there are."""
-        return list(self._breaks.values())
+    def _change(self, now_ns: int, each: Comparison) -> _Change:
+        before = self._changes.get(each.key)
+        if before is None:
+            return _Change(each.gap, now_ns, now_ns)
+        return before if before.gap == each.gap else _Change(each.gap, now_ns, before.since_ns)
+
+    def _is_new(self, now_ns: int, each: Comparison, is_held: Callable[[Comparison], bool]) -> bool:
+        if each.key not in self._told:
+            return now_ns - self._first_seen_ns[each.key] >= self.grace_ns
+        change = self._changes.get(each.key)
+        if change is None:
+            return False
+        return now_ns - (change.still_ns if is_held(each) else change.since_ns) >= self.grace_ns
 
     @property
     def is_pending(self) -> bool:
-        """Whether something differs that is not a break yet."""
-        return bool(self._first_seen_ns.keys() - self._breaks.keys())
+        """Whether something differs that is not a break yet, or differs otherwise than was told since a moment ago."""
+        is_young = any(self._looked_ns - each.since_ns < self.grace_ns for each in self._changes.values())
+        return is_young or bool(self._first_seen_ns.keys() - self._told.keys())
 
     def age_s(self, now_ns: int, each: Comparison) -> float:
         """Return for how long a difference has been seen."""
