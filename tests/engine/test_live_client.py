@@ -210,3 +210,18 @@ def test_an_answer_that_says_nothing_rejects_nothing(status: int, text: str) -> 
         assert (order.is_inflight, lab.posts) == (True, ["O-1"])
 
     in_doubt(posts_answered(nothing), steps)
+
+
+def test_the_rest_of_a_list_is_denied_where_nobody_answered_for_one_of_it() -> None:
+    """What was not sent is said to be: it would else be neither sent nor over, its reservation kept for ever."""
+
+    async def nothing() -> web.StreamResponse:
+        return web.Response(status=502)
+
+    async def steps(lab: ClientLab) -> None:
+        first, second = lab.order("O-1"), lab.order("O-2")
+        lab.submit_list([first, second])
+        await lab.until(lambda: not lab.client._leaving)
+        assert (first.is_inflight, second.status_string(), lab.posts) == (True, "DENIED", ["O-1"])
+
+    asyncio.run(ClientLab(posts_answered(nothing)).run(steps))

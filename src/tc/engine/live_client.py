@@ -43,6 +43,7 @@ _ENDED = (OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderSt
 _DUPLICATE_ID = "-4116"
 _ABORTED = "Canceled retry"
 _OVER = "not sent again: it has ended meanwhile"
+_BROKEN_OFF = "not sent: nobody answered for the one before it in its list"
 RESYNC_PAUSES_S = (0.25, 0.5, 1.0, 2.0, 2.0)
 
 
@@ -129,6 +130,9 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
             if await self._is_cleared(orders):
                 await super()._submit_order_list(command)
         finally:
+            for order in orders:
+                if order.status == OrderStatus.INITIALIZED:  # the adapter goes no further where one is not answered
+                    self._deny_order_pre_submit(order, _BROKEN_OFF)
             self._left(orders)
 
     async def _modify_order(self, command: Any) -> None:
