@@ -24,7 +24,7 @@ from tc.engine.live_beat import LiveBeat
 from tc.engine.live_client import LiveHooks
 from tc.engine.live_config import build_node
 from tc.engine.live_control import LiveControl
-from tc.engine.live_ending import Action, Holdings, holdings, let_go
+from tc.engine.live_ending import Action, Holdings, action_at, holdings, let_go
 from tc.engine.live_fault import contain
 from tc.engine.live_guard import LiveGuard
 from tc.engine.live_http import LoopbackHttp
@@ -33,6 +33,7 @@ from tc.engine.live_measure import measured_now
 from tc.engine.live_restore import adopt_kill_orders, doubtful_orders, restore_cache, restore_standing
 from tc.engine.live_setting import End, LiveControls, LiveOutcome, LiveSetting
 from tc.engine.live_sink import LiveSink
+from tc.engine.live_start import POLL_S, STOP_S, LiveStart
 from tc.engine.live_state import StateKeeper, has_state
 from tc.engine.live_status import LiveStatus
 from tc.engine.progress import Progress
@@ -44,11 +45,10 @@ from tc.evidence.fold import Fold, fold_entry
 from tc.evidence.latency import MEASURED, NodeMeasured
 from tc.model.heartbeat import stale_limit_s
 
-POLL_S = 0.02
-START_S = 25.0  # three waits of the engine for ten, ten and five seconds; then it would run on without strategies
-STOP_S = 10.0
 SYNC_NS = 500_000_000  # what no order waits for is on disk after so long at most
 RAISED = "StrategyRaised"
+ENGINE = ""  # whose fault it is when it is no strategy's
+ENDING = "the run is ending"
 LOOK_SIGNAL, KILL_SIGNAL = signal.SIGUSR1, signal.SIGUSR2
 KILL_REASON = "the kill latch of the run is closed"
 
@@ -91,7 +91,7 @@ class LiveRun:
             end, reason = await self._wait()
         except TcError as fault:
             end, reason = "refused" if isinstance(fault, RefusedError) else "failed", str(fault)
-            self._faults[""] = fault
+            self._faults[ENGINE] = fault
         self._status.phase = "ending"
         left = await self._finish(end)
         self._status.end()
@@ -192,14 +192,11 @@ class LiveRun:
         for submitted in doubtful_orders(kernel) if self._setting.attempt > 1 else ():
             kernel.exec_engine.process(submitted)
         self._looker = Looker(
-            kernel,
-            self._gate,
-            self._recorder,
-            self._controls.look,
-            self._fold,
-            self._clock,
-            self._controls.on_look,
+            kernel, self._gate, self._recorder, self._controls.look, self._fold, self._clock, self._controls.on_look,
             lambda: self._hooks.client.resync(),
+        )  # fmt: skip
+        self._launch = LiveStart(
+            self._node, self._looker, self._take_breaches, self._clock, self._setting.endpoint.http
         )
         self._control = LiveControl(kernel, self._gate, self._recorder, self._sink.synced, self._clock)
         self._status.begin(kernel, self._gate, self._looker)
@@ -211,30 +208,11 @@ class LiveRun:
         self._beat.attach(kernel)
 
     async def _start(self) -> None:
-        kernel = self._kernel
-        initialized = kernel._await_portfolio_initialization
-
-        async def and_agreed() -> bool:
-            is_ready = bool(await initialized())
-            if is_ready:
-                while not await self._looker.settle("start"):  # unasked, nobody trades: `_start` gives up in time
-                    await asyncio.sleep(POLL_S)
-                for breach in self._gate.books.restored(kernel.clock.timestamp_ns()):
-                    self._gate.watch.take_breach(breach)
-            return is_ready
-
-        kernel._await_portfolio_initialization = and_agreed
-        self._running = asyncio.create_task(self._node.run_async())
-        deadline_ns = self._clock.monotonic_ns() + int(START_S * 1e9)
-        while not self._node.trader.is_running:
-            if self._running.done() or self._clock.monotonic_ns() > deadline_ns:
-                raise NotStarted(
-                    f"the node did not start within {START_S:g} s: the venue at {self._setting.endpoint.http} did not "
-                    "answer as expected; nautilus.jsonl says at what it waited"
-                )
-            if self._controls.should_stop():
-                return
-            await asyncio.sleep(POLL_S)
+        if not await self._launch.begin(lambda: not self._controls.should_stop() and ENGINE not in self._faults):
+            if self._setting.attempt > 1 and not self._setting.is_killed:
+                why = self._faults.get(ENGINE, "it was asked to end")
+                raise NotStarted(f"the node did not begin again, {why}; what the run holds is as it was")
+            return
         self._looker.begin()
         await self._control.open(self._setting.log_directory)
         self._beat.begin()
@@ -243,6 +221,10 @@ class LiveRun:
         loop.add_signal_handler(KILL_SIGNAL, self._on_kill)
         self._status.phase = "running"
         self._controls.on_running()
+
+    def _take_breaches(self) -> None:
+        for breach in self._gate.books.restored(self._kernel.clock.timestamp_ns()):
+            self._gate.watch.take_breach(breach)
 
     async def _wait(self) -> tuple[End, str]:
         setting = self._setting
@@ -256,8 +238,8 @@ class LiveRun:
                 return "stopped", f"stopped on request after {self._bars:,} bars"
             if self._sink.fault is not None:
                 return "failed", str(self._sink.fault)
-            if len(self._faults) >= len(setting.strategies):
-                return "failed", str(next(iter(self._faults.values())))
+            if ENGINE in self._faults or len(self._faults) >= len(setting.strategies):
+                return "failed", str(self._fault())
             if setting.give_up:
                 return "failed", setting.give_up
             if setting.is_closing:
@@ -266,7 +248,7 @@ class LiveRun:
                 return "duration", f"ran for its duration of {self._spec.duration}"
             if setting.bars_total is not None and self._bars >= setting.bars_total:
                 return "data_ended", f"all {setting.bars_total:,} bars were delivered"
-            if self._running.done() or not self._node.trader.is_running:
+            if self._launch.is_over or not self._node.trader.is_running:
                 return self._own_end()
             if self._controls.is_orphan():
                 self._gate.watch.stand_down("the supervisor is gone", by="node")
@@ -290,34 +272,27 @@ class LiveRun:
     async def _finish(self, end: End) -> Holdings:
         """Let go as the spec says, stop the node, and look at the venue's books for the last time."""
         strategies = [loaded.strategy for loaded in self._setting.strategies]
-        left = Holdings((), ())
         self._control.end()
+        self._gate.control.stand_down(ENDING, by="run")
+        await self._launch.call_off()
         if self._node.trader.is_running and self._sink.fault is None:
-            self._gate.control.stand_down("the run is ending", by="run")
             for strategy in strategies:
                 if strategy.is_running:
                     strategy.stop()
-            if self._setting.is_killed:  # made flat without a node already: this one sends nothing
-                left = holdings(self._kernel, strategies)
-            else:
-                left = await let_go(self._kernel, self._gate, strategies, self._action(end), self._clock)
+            if not self._setting.is_killed:  # else made flat without a node already: this one sends nothing
+                await let_go(self._kernel, self._gate, strategies, self._action(end), self._clock)
+        left = holdings(self._kernel, strategies)
         self._is_confirmed = await self._looker.settle("end")
         self._looker.end()
         self._control.close()
         self._beat.end()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._node.stop_async(), STOP_S)
-        await asyncio.wait([self._running], timeout=STOP_S)
+        await self._launch.ended()
         return left
 
     def _action(self, end: End) -> Action:
-        if end == "killed":
-            return "flatten"
-        safety = self._spec.safety
-        if self._setting.give_up and safety is not None and safety.on_give_up is not None:
-            return safety.on_give_up
-        chosen = None if safety is None else (safety.on_fault if end == "failed" or self._faults else safety.on_stop)
-        return chosen or "leave"
+        return action_at(end, self._spec.safety, is_given_up=bool(self._setting.give_up), is_faulty=bool(self._faults))
 
     def _record_end(self) -> None:
         self._gate.gate.detach()
@@ -331,16 +306,20 @@ class LiveRun:
         flush_logger()
 
     def _outcome(self, end: End, reason: str, left: Holdings) -> LiveOutcome:
-        fault = next(iter(self._faults.values()), None)
+        fault = self._fault()
         state, kept = self._gate.state_documents(), self._state.document()
         if has_state(kept):
             state["strategies.json"] = kept
         if fault is not None and end not in ("failed", "refused"):
-            end, reason = "failed", f"{fault}; the others went on, and the run {reason}"
+            others = "" if ENGINE in self._faults else "the others went on, and "
+            end, reason = "failed", f"{fault}; {others}the run {reason}"
         return LiveOutcome(
             end, reason, self._bars, self._setting.bars_total, dict(self._recorder.counts), fault, left,
             self._is_confirmed, state,
         )  # fmt: skip
+
+    def _fault(self) -> TcError | None:
+        return self._faults.get(ENGINE) or next(iter(self._faults.values()), None)
 
     def _fold_entry(self, entry_type: str, ts: int, data: bytes) -> None:
         fold_entry(self._fold, Entry(0, ts, entry_type, data, "", 0))

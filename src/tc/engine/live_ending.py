@@ -20,6 +20,7 @@ from nautilus_trader.model.enums import OrderSide
 
 from tc.clock import Clock
 from tc.engine.gate_setup import GateParts
+from tc.model.run_spec import Safety
 from tc.risk.permission import Ask
 
 Action = Literal["leave", "cancel", "flatten"]
@@ -44,6 +45,17 @@ class Holdings:
         """Return both in words."""
         parts = [f"position {text}" for text in self.positions] + [f"order {text}" for text in self.orders]
         return ", ".join(parts)
+
+
+def action_at(end: str, safety: Safety | None, *, is_given_up: bool, is_faulty: bool) -> Action:
+    """Return what the spec says for an end: after a kill flat, after a fault `on_fault`, else `on_stop`."""
+    if end == "killed":
+        return "flatten"
+    if safety is None:
+        return "leave"
+    if is_given_up and safety.on_give_up is not None:
+        return safety.on_give_up
+    return (safety.on_fault if end == "failed" or is_faulty else safety.on_stop) or "leave"
 
 
 async def let_go(kernel: Any, parts: GateParts, strategies: list[Any], action: Action, clock: Clock) -> Holdings:

@@ -1,0 +1,68 @@
+"""Who ends a whole paper run, and that what it holds is let go whoever that is and whenever it comes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.paper_lab import Paper, ended
+from support.venue_process import until
+from tc.durable import read_entries
+from tc.store.run_directory import INPUTS, JOURNAL
+
+pytestmark = pytest.mark.whole_run
+
+
+class ToldRun:
+    """A paper run of the strategy that does what it is told; it holds 0.010, a stop, and an entry that rests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.script = folder / "script"
+        self.paper = Paper(folder, "10m")
+        self.paper.trade("told.py:Told", f'script: "{self.script}"', 300)
+        self.script.write_text("buy\nstop\nrest\n")
+        self.process = self.paper.start()
+        self.paper.until_counted("OrderAccepted", 3)
+        self.paper.until_counted("OrderFilled", 1)
+
+    def tell(self, line: str) -> None:
+        """Tell it the next thing to do."""
+        with self.script.open("a") as script:
+            script.write(line + "\n")
+
+
+def entries(paper: Paper, kind: str) -> list[dict[str, Any]]:
+    """Return what the journal has of a type."""
+    return [entry.payload() for entry in read_entries(paper.run.file(JOURNAL)) if entry.type == kind]
+
+
+def left(paper: Paper) -> tuple[Any, Any]:
+    """Return what the venue said last that it holds: positions and working orders."""
+    venue = entries(paper, "VenueStateRecorded")[-1]
+    return venue["positions"], venue["orders"]
+
+
+def test_a_run_that_is_stopped_while_its_node_begins_again_is_let_go_by_the_next(tmp_path: Path) -> None:
+    """Stopped in the middle of a start, a node lets no strategy begin and seals nothing; the next lets all go."""
+    told = ToldRun(tmp_path)
+    told.script.write_text("")
+    told.paper.control("POST", "/fault", {"kind": "refuse", "target": "user"})
+    os.kill(told.paper.run.metadata()["pid"], signal.SIGKILL)
+    told.paper.until_counted("NodeStarted", 2)
+    told.process.send_signal(signal.SIGTERM)
+    until(
+        lambda: any(e["reason"] == "the run is ending" for e in entries(told.paper, "StoodDown")), "it does not end", 60
+    )
+    told.paper.control("POST", "/fault", {"kind": "clear"})
+    code, facts, words = ended(told.process)
+
+    assert (code, facts["status"], facts["reconciliation"]) == (0, "interrupted", "matched"), words
+    assert left(told.paper) == ({}, [])
+    inputs = [
+        e.type for e in read_entries(told.paper.run.file(INPUTS)) if e.type in ("AttemptStarted", "StrategyStarted")
+    ]
+    assert inputs == ["AttemptStarted", "StrategyStarted", "AttemptStarted", "AttemptStarted", "StrategyStarted"]
