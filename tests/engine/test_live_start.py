@@ -7,11 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from nautilus_trader.backtest.config import BacktestEngineConfig
+from nautilus_trader.backtest.engine import BacktestEngine
+from nautilus_trader.common.config import LoggingConfig
+from nautilus_trader.trading.strategy import Strategy
 
 from tc.clock import SYSTEM_CLOCK
 from tc.engine import live_start
+from tc.engine.live_shutdown import ShutdownCalls
 from tc.engine.live_start import LiveStart
-from tc.errors import NotStarted
+from tc.errors import ComponentFault, NotStarted
 
 
 class Node:
@@ -122,3 +127,26 @@ def test_a_start_that_takes_too_long_is_a_fault(monkeypatch: pytest.MonkeyPatch)
         assert start.is_over
 
     asyncio.run(run())
+
+
+def test_a_shutdown_is_heard_and_stops_nothing_by_itself() -> None:
+    """A strategy's call is its wish, an engine's a fault, and the kernel runs on so that orders can be let go."""
+    engine = BacktestEngine(BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True)))
+    strategy = Strategy()
+    engine.add_strategy(strategy)
+    kernel, wishes, faults = engine.kernel, list[str](), list[ComponentFault]()
+    calls = ShutdownCalls(kernel, {strategy.id.value}, wishes.append, faults.append)
+    calls.attach()
+    kernel.start()
+    strategy.shutdown_system("enough")
+    kernel.exec_engine.shutdown_system("Unexpected exception in event queue processing: ValueError()")
+    calls.detach()
+    kernel.data_engine.shutdown_system("too late")
+
+    assert wishes == [f"strategy {strategy.id} shut the system down: enough"]
+    assert [str(fault).partition(";")[0] for fault in faults] == [
+        "ExecEngine: Unexpected exception in event queue processing: ValueError()"
+    ]
+    assert kernel.is_running()
+    assert kernel.trader.is_running
+    engine.dispose()

@@ -46,6 +46,26 @@ def left(paper: Paper) -> tuple[Any, Any]:
     return venue["positions"], venue["orders"]
 
 
+@pytest.mark.parametrize(
+    ("line", "code", "status", "said"),
+    [("break_the_engine", 6, "failed", "an indicator with a bug"), ("shut_down", 0, "completed", "it was told to")],
+)
+def test_a_shutdown_from_within_lets_go_as_the_spec_says(
+    tmp_path: Path, line: str, code: int, status: str, said: str
+) -> None:
+    """What raises in an engine's own queue fails the run, a strategy's shutdown completes it, and both end flat."""
+    told = ToldRun(tmp_path)
+    told.tell(line)
+    ended_with, facts, words = ended(told.process)
+
+    assert (ended_with, facts["status"], facts["reconciliation"]) == (code, status, "matched"), words
+    assert said in facts["reason"]
+    assert left(told.paper) == ({}, [])
+    assert told.paper.counts()["NodeStarted"] == 1
+    verified = told.paper.verified()
+    assert verified.is_equal, verified.difference
+
+
 def test_a_run_that_is_stopped_while_its_node_begins_again_is_let_go_by_the_next(tmp_path: Path) -> None:
     """Stopped in the middle of a start, a node lets no strategy begin and seals nothing; the next lets all go."""
     told = ToldRun(tmp_path)

@@ -18,7 +18,7 @@ from tc.durable import Entry, Journal
 from tc.engine.endpoint import Endpoints
 from tc.engine.gate_ledger import EXTERNAL
 from tc.engine.gate_setup import GateParts, attach_gate, build_gate
-from tc.engine.input_tap import ATTEMPT, ENDED, InputTap
+from tc.engine.input_tap import ATTEMPT, ENDED, ENGINE_RAISED, InputTap
 from tc.engine.instrument import build_instrument, describe_instrument
 from tc.engine.live_beat import LiveBeat
 from tc.engine.live_client import LiveHooks
@@ -32,6 +32,7 @@ from tc.engine.live_look import ON_DEMAND, Looker, traded_in
 from tc.engine.live_measure import measured_now
 from tc.engine.live_restore import adopt_kill_orders, doubtful_orders, restore_cache, restore_standing
 from tc.engine.live_setting import End, LiveControls, LiveOutcome, LiveSetting
+from tc.engine.live_shutdown import ShutdownCalls
 from tc.engine.live_sink import LiveSink
 from tc.engine.live_start import POLL_S, STOP_S, LiveStart
 from tc.engine.live_state import StateKeeper, has_state
@@ -78,6 +79,7 @@ class LiveRun:
         self._controls = controls
         self._clock = controls.clock
         self._faults: dict[str, TcError] = {}
+        self._wish = ""  # a strategy's, to end everything
         self._is_confirmed = False
         self._is_called = asyncio.Event()
         self._bars = 0
@@ -198,6 +200,9 @@ class LiveRun:
         self._launch = LiveStart(
             self._node, self._looker, self._take_breaches, self._clock, self._setting.endpoint.http
         )
+        names = {loaded.strategy.id.value for loaded in self._setting.strategies}
+        self._shutdown = ShutdownCalls(kernel, names, self._on_wish, self._on_engine_fault)
+        self._shutdown.attach()
         self._control = LiveControl(kernel, self._gate, self._recorder, self._sink.synced, self._clock)
         self._status.begin(kernel, self._gate, self._looker)
         self._beat = LiveBeat(
@@ -244,12 +249,14 @@ class LiveRun:
                 return "failed", setting.give_up
             if setting.is_closing:
                 return "stopped", "closed by recovery"
+            if self._wish:
+                return "shut_down", f"{self._wish}, after bar {self._bars:,}"
             if setting.duration_s is not None and now_ns - started_ns >= setting.duration_s * 1e9:
                 return "duration", f"ran for its duration of {self._spec.duration}"
             if setting.bars_total is not None and self._bars >= setting.bars_total:
                 return "data_ended", f"all {setting.bars_total:,} bars were delivered"
             if self._launch.is_over or not self._node.trader.is_running:
-                return self._own_end()
+                return "failed", "the engine stopped by itself; its log, nautilus.jsonl, says why"
             if self._controls.is_orphan():
                 self._gate.watch.stand_down("the supervisor is gone", by="node")
             self._guard.look(now_ns)
@@ -263,11 +270,6 @@ class LiveRun:
                 self._controls.on_progress(Progress(self._bars, total, self._ts_last, self._recorder.counts))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._is_called.wait(), POLL_S)
-
-    def _own_end(self) -> tuple[End, str]:
-        if self._recorder.counts.get("ShutdownSystem") and not self._faults:
-            return "shut_down", f"a strategy shut the system down after bar {self._bars:,}"
-        return "failed", "the engine stopped by itself; its log, nautilus.jsonl, says why"
 
     async def _finish(self, end: End) -> Holdings:
         """Let go as the spec says, stop the node, and look at the venue's books for the last time."""
@@ -286,6 +288,7 @@ class LiveRun:
         self._looker.end()
         self._control.close()
         self._beat.end()
+        self._shutdown.detach()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._node.stop_async(), STOP_S)
         await self._launch.ended()
@@ -337,6 +340,16 @@ class LiveRun:
     def _on_external(self, event: Any) -> None:
         detail = f"order {event.client_order_id} in {event.instrument_id} is nobody's of this run"
         self._gate.watch.stand_down(detail, by="custodian", instrument_id=event.instrument_id.value)
+
+    def _on_wish(self, wish: str) -> None:
+        self._wish = self._wish or wish
+        self._is_called.set()
+
+    def _on_engine_fault(self, fault: TcError) -> None:
+        if ENGINE not in self._faults:
+            self._faults[ENGINE] = fault
+            self._tap.note(ENGINE_RAISED, {"message": str(fault)})
+        self._is_called.set()
 
     def _on_strategy_fault(self, strategy: Any, fault: StrategyRaised) -> None:
         strategy_id = strategy.id.value

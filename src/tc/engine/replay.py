@@ -34,6 +34,7 @@ from tc.engine.input_tap import (
     DATA,
     DECISION,
     ENDED,
+    ENGINE_RAISED,
     HISTORY,
     LOADED,
     ORDER,
@@ -92,7 +93,7 @@ class Replay:
         self._at = 0
         self._decisions = 0
         self._difference: str | None = None
-        self._is_started = False
+        self._is_started = self._has_raised = False
         for instrument in spec.instruments:
             kernel.cache.add_instrument(build_instrument(instrument))
         restore_cache(kernel, earlier, spec.venue.id)
@@ -105,6 +106,7 @@ class Replay:
     def run(self, entries: Iterable[Entry]) -> Replayed:
         """Deliver the inputs of the attempt, in order, and return what came of it."""
         self._inputs = [_Input(entry.seq, entry.type, json.loads(entry.data)) for entry in entries]
+        self._has_raised = any(each.kind == ENGINE_RAISED for each in self._inputs)
         while self._difference is None and (each := self._next()) is not None:
             self._deliver(each)
         return Replayed(len(self._inputs), self._decisions, self._difference)
@@ -156,7 +158,7 @@ class Replay:
     def _deliver(self, each: _Input) -> None:
         kernel, body = self._kernel, each.body
         if each.kind == DATA:
-            kernel.data_engine.process(data_of(body))
+            self._process(each, kernel.data_engine, data_of(body))
         elif each.kind == HISTORY:
             self._deliver_history(data_of(body))
         elif each.kind == ORDER:
@@ -164,7 +166,7 @@ class Replay:
             if kernel.cache.order(initialized.client_order_id) is None:
                 kernel.cache.add_order(OrderUnpacker.from_init(initialized), None, ClientId(self._venue_id))
         elif each.kind == ORDER_EVENT:
-            kernel.exec_engine.process(event_of(body))
+            self._process(each, kernel.exec_engine, event_of(body))
         elif each.kind == ACCOUNT:
             kernel.portfolio.update_account(event_of(body))
         elif each.kind in (STARTED, STOPPED, RESUMED, LOADED, TIMER, RESPONSE):
@@ -175,6 +177,15 @@ class Replay:
             self._differ(each, f"{_text(body)} was sent outside of every handler, which cannot be replayed")
         elif each.kind in (DECISION, RAISED):
             self._differ(each, f"recorded {_text(body)}, replayed nothing")
+
+    def _process(self, each: _Input, engine: Any, item: Any) -> None:
+        try:
+            engine.process(item)
+        except Exception as error:
+            if self._inside:
+                raise  # to whoever gave the command within which it came
+            if not self._has_raised:  # else as then, when the engine's queue went on to the next
+                self._differ(each, f"recorded nothing raised in the engine, replayed {type(error).__name__}: {error}")
 
     def _deliver_to(self, strategy: Any, each: _Input) -> None:
         body = each.body
@@ -251,11 +262,15 @@ class Replay:
             return
         self._decisions += 1
         self._inside.append(False)
-        while self._difference is None and self._at < len(self._inputs) and self._inputs[self._at].depth > then.depth:
-            nested = self._next()
-            if nested is not None:
-                self._deliver(nested)
-        self._inside.pop()
+        try:
+            while (
+                self._difference is None and self._at < len(self._inputs) and self._inputs[self._at].depth > then.depth
+            ):
+                nested = self._next()
+                if nested is not None:
+                    self._deliver(nested)
+        finally:
+            self._inside.pop()
 
     def _on_raised(self, _strategy: Any, fault: StrategyRaised) -> None:
         then = self._next() if self._at < len(self._inputs) else None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nautilus_trader.config import StrategyConfig
+from nautilus_trader.indicators import Indicator
 from nautilus_trader.model.data import Bar, BarType
 from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.identifiers import InstrumentId
@@ -23,6 +24,17 @@ class ToldConfig(StrategyConfig, frozen=True):
     trade_size: Decimal
     script: str
     away: float = 0.04
+
+
+class Broken(Indicator):
+    """An indicator with a bug."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+
+    def handle_bar(self, _bar: Bar) -> None:
+        """Raise where no handler of the strategy's is at work."""
+        raise ValueError("an indicator with a bug")
 
 
 class Told(Strategy):
@@ -116,6 +128,14 @@ class Told(Strategy):
     def do_cancel_stop(self) -> None:
         """Cancel the stop."""
         self.cancel_order(next(order for order in self.working() if order.is_reduce_only))
+
+    def do_shut_down(self) -> None:
+        """Shut the whole system down."""
+        self.shutdown_system("it was told to")
+
+    def do_break_the_engine(self) -> None:
+        """Let the next bar raise in the engine's own queue."""
+        self.register_indicator_for_bars(self.config.bar_type, Broken())
 
     def working(self) -> list[Any]:
         """Return the working orders, the oldest first."""
