@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 
 from support.paper_lab import Paper, ended
 from support.venue_process import until
-from tc.durable import read_entries
+from tc.durable import lock_holder, read_entries
 from tc.store.run_directory import INPUTS, JOURNAL
 
 pytestmark = pytest.mark.whole_run
@@ -86,3 +88,29 @@ def test_a_run_that_is_stopped_while_its_node_begins_again_is_let_go_by_the_next
         e.type for e in read_entries(told.paper.run.file(INPUTS)) if e.type in ("AttemptStarted", "StrategyStarted")
     ]
     assert inputs == ["AttemptStarted", "StrategyStarted", "AttemptStarted", "AttemptStarted", "StrategyStarted"]
+
+
+def test_a_strategy_that_buys_as_it_starts_buys_nothing_in_a_recovery(tmp_path: Path) -> None:
+    """Recovery starts strategies only so that what they hold can be let go: whatever adds risk is denied for that."""
+    paper = Paper(tmp_path, "10m")
+    paper.trade("odd.py:Odd", "mode: start", 300)
+    process = paper.start()
+    paper.until_counted("OrderFilled", 1)
+    process.kill()
+    os.kill(paper.run.metadata()["pid"], signal.SIGKILL)
+    process.wait()
+    for pipe in (process.stdout, process.stderr):  # its venue lives on, and holds the other ends
+        assert pipe is not None
+        pipe.close()
+    until(lambda: lock_holder(paper.run.lock_path) is None, "the node lives")
+    command = [sys.executable, "-P", "-m", "tc", "runs", "recover", "paper"]
+    done = subprocess.run(command, env=paper.environment, capture_output=True, text=True, timeout=120, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    denied = [entry["code"] for entry in entries(paper, "IntentDenied")]
+    assert denied[0] == "REFERENCE_UNUSABLE"  # the first start has no price yet, which an active strategy needs
+    assert set(denied[1:]) == {"STOOD_DOWN"}
+    assert [fill["order_side"] for fill in entries(paper, "OrderFilled")] == ["BUY", "SELL"]
+    assert left(paper) == ({}, [])
+    verified = paper.verified()
+    assert verified.is_equal, verified.difference

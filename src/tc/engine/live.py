@@ -153,6 +153,8 @@ class LiveRun:
             self._describe()
         self._attach(fills)
         restore_standing(self._gate.standing, earlier)
+        if setting.is_closing:  # strategies start only so that what they hold can be let go
+            self._gate.control.stand_down(ENDING, by="run")
 
     def _describe(self) -> None:
         wallet = [f"{amount} {currency}" for currency, amount in self._opening["wallet"].items()]

@@ -15,6 +15,7 @@ from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.trading.strategy import Strategy
 
 HISTORY_AT = 5
+BOUGHT_AT = 8  # the first bar, where seven were counted for what was denied at the start
 
 
 class OddConfig(StrategyConfig, frozen=True):
@@ -38,6 +39,8 @@ class Odd(Strategy):
         self.subscribe_bars(self.config.bar_type)
         if self.config.mode == "internal":
             self.subscribe_bars(BarType.from_str(f"{self.config.instrument_id}-5-MINUTE-LAST-INTERNAL"))
+        if self.config.mode == "start":
+            self.send(OrderSide.BUY)
         if self.config.mode == "timer":
             self.clock.set_timer("often", timedelta(seconds=0.5), callback=self.on_often)
             self.clock.set_time_alert("once", self.clock.utc_now() + timedelta(seconds=1.1))
@@ -56,7 +59,7 @@ class Odd(Strategy):
         self.n += 1
         if self.config.mode == "random" and random.random() < 0.5:
             self.send(OrderSide.BUY)
-        if self.config.mode == "gtd":
+        if self.config.mode == "gtd" or (self.config.mode == "start" and self.n == BOUGHT_AT):
             self.send(OrderSide.BUY)
         if self.config.mode == "history":
             if self.n == HISTORY_AT:
