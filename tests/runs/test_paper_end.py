@@ -114,3 +114,16 @@ def test_a_strategy_that_buys_as_it_starts_buys_nothing_in_a_recovery(tmp_path: 
     assert left(paper) == ({}, [])
     verified = paper.verified()
     assert verified.is_equal, verified.difference
+
+
+def test_a_strategy_whose_state_cannot_be_kept_is_stopped_and_ends_no_node(tmp_path: Path) -> None:
+    """Text for bytes from `on_save` is a fault of its strategy: the run ends as the spec says, in its first node."""
+    paper = Paper(tmp_path, "60s")
+    paper.trade("odd.py:Odd", "mode: text", 300)
+    code, facts, words = ended(paper.start())
+
+    assert (code, facts["status"], facts["reconciliation"]) == (6, "failed", "matched"), words
+    assert "on_save" in facts["reason"]
+    assert paper.counts()["NodeStarted"] == 1
+    verified = paper.verified()
+    assert verified.is_equal, verified.difference

@@ -75,7 +75,7 @@ class LiveRun:
         self._journal = journal
         self._inputs = inputs
         self._guard = LiveGuard(setting.spec, setting.strategies)
-        self._state = StateKeeper(setting.strategies, controls.save_state)
+        self._state = StateKeeper(setting.strategies, controls.save_state, self._on_strategy_fault)
         self._controls = controls
         self._clock = controls.clock
         self._faults: dict[str, TcError] = {}
@@ -97,12 +97,13 @@ class LiveRun:
         self._status.phase = "ending"
         left = await self._finish(end)
         self._status.end()
+        kept = self._state.document()
         self._record_end()
         await self._http.close()
         self._sink.close()
         if self._sink.fault is not None:
             raise self._sink.fault
-        return self._outcome(end, reason, left)
+        return self._outcome(end, reason, left, kept)
 
     def _build(self) -> None:
         setting, spec = self._setting, self._spec
@@ -310,9 +311,9 @@ class LiveRun:
         self._tap.note(ENDED, {"attempt": self._setting.attempt})
         flush_logger()
 
-    def _outcome(self, end: End, reason: str, left: Holdings) -> LiveOutcome:
+    def _outcome(self, end: End, reason: str, left: Holdings, kept: bytes) -> LiveOutcome:
         fault = self._fault()
-        state, kept = self._gate.state_documents(), self._state.document()
+        state = self._gate.state_documents()
         if has_state(kept):
             state["strategies.json"] = kept
         if fault is not None and end not in ("failed", "refused"):
@@ -360,7 +361,8 @@ class LiveRun:
         self._faults[strategy_id] = fault
         said = {"strategy_id": strategy_id, "message": str(fault)}
         self._recorder.record(RAISED, said)
-        self._tap.note(RAISED, dict(said))
+        if not self._state.is_asking:
+            self._tap.note(RAISED, dict(said))
         self._gate.watch.stand_down(str(fault), by="containment", strategy_id=strategy_id)
         asyncio.get_running_loop().call_soon(self._contain, strategy)
 

@@ -13,18 +13,26 @@ from typing import Any
 
 from tc.engine.input_tap import InputTap
 from tc.engine.strategy_source import LoadedStrategy
-from tc.errors import InputError, StorageError
+from tc.errors import InputError, StorageError, StrategyRaised
 
 INTERVAL_NS = 1_000_000_000
 SCHEMA = "tc.strategy_state/v1"
 
 
 class StateKeeper:
-    """Saves through `write`, and only what has changed."""
+    """Saves through `write`, and only what has changed; `on_fault` is told whose state cannot be kept.
 
-    def __init__(self, strategies: list[LoadedStrategy], write: Callable[[bytes], None]) -> None:
+    `is_asking` while strategies are asked: a replay does not ask, so what they do then is no part of it.
+    """
+
+    def __init__(
+        self, strategies: list[LoadedStrategy], write: Callable[[bytes], None],
+        on_fault: Callable[[Any, StrategyRaised], None],
+    ) -> None:  # fmt: skip
         self._strategies = strategies
         self._write = write
+        self._on_fault = on_fault
+        self.is_asking = False
         self._written = b""
         self._taken_ns = 0
 
@@ -53,12 +61,26 @@ class StateKeeper:
                 tap.load(loaded.strategy, state)
 
     def document(self) -> bytes:
-        """Return what all strategies want kept."""
-        kept = {}
-        for loaded in self._strategies:
-            state = loaded.strategy.on_save() or {}  # guarded: one that raises is named and stood down, and keeps none
-            kept[loaded.spec.id] = {name: base64.b64encode(value).decode() for name, value in sorted(state.items())}
+        """Return what all strategies want kept; one that raises, or returns what cannot be kept, keeps none."""
+        self.is_asking = True
+        try:
+            kept = {loaded.spec.id: self._saved(loaded) for loaded in self._strategies}
+        finally:
+            self.is_asking = False
         return (json.dumps({"schema": SCHEMA, "strategies": kept}, indent=2) + "\n").encode()
+
+    def _saved(self, loaded: LoadedStrategy) -> dict[str, str]:
+        state = loaded.strategy.on_save() or {}  # guarded: what it raises goes the way of every handler
+        problem = _problem(state)
+        if problem is None:
+            return {name: base64.b64encode(state[name]).decode() for name in sorted(state)}
+        self._on_fault(
+            loaded.strategy,
+            StrategyRaised(
+                f"strategy {loaded.spec.id!r} returned {problem} from on_save, expected a dict of str to bytes"
+            ),
+        )
+        return {}
 
     def keep(self, now_ns: int) -> None:
         """Save, if it is time again."""
@@ -71,6 +93,17 @@ class StateKeeper:
         with suppress(StorageError):  # the journal says soon enough what is wrong with the disk
             self._write(document)
             self._written = document
+
+
+def _problem(state: Any) -> str | None:
+    if not isinstance(state, dict):
+        return f"a {type(state).__name__}"
+    for name, value in state.items():
+        if not isinstance(name, str):
+            return f"the name {name!r}"
+        if not isinstance(value, bytes | bytearray):
+            return f"a {type(value).__name__} as {name!r}"
+    return None
 
 
 def has_state(document: bytes) -> bool:

@@ -88,9 +88,9 @@ class Odd(Strategy):
             order = self.order_factory.market(self.config.instrument_id, side, quantity)
         self.submit_order(order)
 
-    def on_save(self) -> dict[str, bytes]:
+    def on_save(self) -> dict[str, Any]:
         """Keep the count."""
-        return {"n": str(self.n).encode()}
+        return {"n": str(self.n) if self.config.mode == "text" else str(self.n).encode()}
 
     def on_load(self, state: dict[str, bytes]) -> None:
         """Take it up again."""
