@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from support.market import GENERATED, made_up_bars
 from support.paper_lab import Paper, ended
 from support.venue_process import until
+from tc.data.dataset_store import DatasetStore
 from tc.durable import lock_holder, read_entries
 from tc.store.run_directory import INPUTS, JOURNAL
 
@@ -114,6 +116,27 @@ def test_a_strategy_that_buys_as_it_starts_buys_nothing_in_a_recovery(tmp_path: 
     assert left(paper) == ({}, [])
     verified = paper.verified()
     assert verified.is_equal, verified.difference
+
+
+@pytest.mark.parametrize("lost", ["some", "last"])
+def test_a_run_without_a_duration_ends_with_its_data_though_bars_are_lost(tmp_path: Path, lost: str) -> None:
+    """Some while the node is started again, or the last on the way: then the venue says that there are no more."""
+    paper = Paper(tmp_path, "10m")
+    paper.spec.write_text(paper.spec.read_text().replace("duration: 10m\n", ""))
+    store = DatasetStore(paper.roots.runtime)
+    words = {"price_precision": 1, "volume": "base", "synthetic": True, "source": GENERATED}
+    store.save("demo-btc-1m", made_up_bars(100), replace=True, **words)
+    process = paper.start()
+    paper.until_entries(60)
+    if lost == "some":
+        os.kill(paper.run.metadata()["pid"], signal.SIGKILL)
+    else:
+        paper.control("POST", "/fault", {"kind": "stall", "target": "market"})
+    code, facts, said = ended(process)
+
+    assert (code, facts["status"], facts["reconciliation"]) == (0, "completed", "matched"), said
+    assert "its data ended" in facts["reason"]
+    assert paper.counts()["NodeStarted"] == (2 if lost == "some" else 1)
 
 
 def test_a_strategy_whose_state_cannot_be_kept_is_stopped_and_ends_no_node(tmp_path: Path) -> None:

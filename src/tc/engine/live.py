@@ -24,6 +24,7 @@ from tc.engine.live_beat import LiveBeat
 from tc.engine.live_client import LiveHooks
 from tc.engine.live_config import build_node
 from tc.engine.live_control import LiveControl
+from tc.engine.live_data_end import DataEnd
 from tc.engine.live_ending import Action, Holdings, action_at, holdings, let_go
 from tc.engine.live_fault import contain
 from tc.engine.live_guard import LiveGuard
@@ -78,6 +79,7 @@ class LiveRun:
         self._state = StateKeeper(setting.strategies, controls.save_state, self._on_strategy_fault)
         self._controls = controls
         self._clock = controls.clock
+        self._data_end = DataEnd(setting.last_bars, controls.is_played_out, controls.clock)
         self._faults: dict[str, TcError] = {}
         self._wish = ""  # a strategy's, to end everything
         self._is_confirmed = False
@@ -256,8 +258,9 @@ class LiveRun:
                 return "shut_down", f"{self._wish}, after bar {self._bars:,}"
             if setting.duration_s is not None and now_ns - started_ns >= setting.duration_s * 1e9:
                 return "duration", f"ran for its duration of {self._spec.duration}"
-            if setting.bars_total is not None and self._bars >= setting.bars_total:
-                return "data_ended", f"all {setting.bars_total:,} bars were delivered"
+            if self._data_end.is_over():
+                is_all = self._bars == setting.bars_total
+                return "data_ended", f"{'all' if is_all else 'its data ended:'} {self._bars:,} bars were delivered"
             if self._launch.is_over or not self._node.trader.is_running:
                 return "failed", "the engine stopped by itself; its log, nautilus.jsonl, says why"
             if self._controls.is_orphan():
@@ -339,6 +342,7 @@ class LiveRun:
         self._bars += 1
         self._ts_last = bar.ts_event
         self._beat.on_bar(bar)
+        self._data_end.on_bar(bar)
 
     def _on_external(self, event: Any) -> None:
         detail = f"order {event.client_order_id} in {event.instrument_id} is nobody's of this run"

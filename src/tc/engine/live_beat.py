@@ -18,7 +18,7 @@ from tc.model.heartbeat import PROBE_S, Slot
 
 TURN_S = 0.05
 OWN_GAP_NS = 1_000_000_000
-_END_SLACK_NS = 10_000_000  # a venue calls the close of a bar by its last millisecond
+END_SLACK_NS = 10_000_000  # a venue calls the close of a bar by its last millisecond
 
 Write = Callable[[int, int], None]
 
@@ -88,7 +88,7 @@ class LiveBeat:
         self._items += 1
         self._write(Slot.FEED_ITEMS, self._items)
         self._write(Slot.FEED_TS, bar.ts_event)
-        if bar.ts_event >= self._last_bars.get(name, bar.ts_event + 1 + _END_SLACK_NS) - _END_SLACK_NS:
+        if bar.ts_event >= self._last_bars.get(name, bar.ts_event + 1 + END_SLACK_NS) - END_SLACK_NS:
             self._feeds.pop(name, None)  # all that there is was delivered
         else:
             self._feeds[name] = self._clock.monotonic_ns()

@@ -56,15 +56,16 @@ class LiveControls:
     `look` asks the venue for its books at a moment, with income or without, and for fills in the named instruments,
     blocking. `open_ledgers` opens those of the account under the gate's rules, given the wallet. `earlier` reads the
     journal's entries of earlier starts, `save_state` writes what strategies want kept, `on_look` is given what a look
-    on demand found, `on_status` once a second what holds. `beat` writes a sign of life by its slot;
-    `on_storage_fault` is told why the journal takes no more, when it cannot say so itself. `budget` counts what
-    the node asks of its venue, by whatever client.
+    on demand found, `on_status` once a second what holds. `is_played_out` says that the venue has no more data to play.
+    `beat` writes a sign of life by its slot; `on_storage_fault` is told why the journal takes no more, when it cannot
+    say so itself. `budget` counts what the node asks of its venue, by whatever client.
     """
 
     on_progress: Callable[[Progress], None]
     on_running: Callable[[], None]
     should_stop: Callable[[], bool]
     is_orphan: Callable[[], bool]
+    is_played_out: Callable[[], bool]
     take_signals: Callable[[], None]
     look: Callable[[str, bool, Collection[str]], dict[str, Any]]
     open_ledgers: Callable[[GateRules, dict[str, str]], dict[str, PositionLedger]]

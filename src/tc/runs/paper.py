@@ -26,7 +26,7 @@ from tc.runs.kill_clear import is_confirmed, is_latched
 from tc.runs.kill_order import KillOrder
 from tc.runs.paper_agent import ArmedAgent
 from tc.runs.paper_health import HealthCheck
-from tc.runs.paper_order import NodeOrder
+from tc.runs.paper_order import PLAYED_OUT, NodeOrder
 from tc.runs.paper_venue import HOST, OwnVenue, remove_venue
 from tc.runs.paper_watch import CPU_BOUND, PaperWatch
 from tc.runs.run_alert import RunAlerts
@@ -216,12 +216,14 @@ class Supervisor:
 
     def _follow(self, node: Child, stop: StopRequest) -> int:
         """Pass on what the node says and what the operator asks until it is gone; keep the venue alive meanwhile."""
+        is_running = is_played_out = False
         try:
             while True:
                 self._watch.turn(node)
                 self._check_health(node)
                 line = node.next_line(POLL_S)
                 if line is not None:
+                    is_running |= line.get("event") == "running"
                     self._hear(line)
                     continue
                 code = node.exit_code()
@@ -236,6 +238,9 @@ class Supervisor:
                     self._is_told = True
                     node.ask_to_stop(stop.number)
                 self._keep_venue()
+                if is_running and not is_played_out and self._venue is not None and self._venue.is_played_out():
+                    is_played_out = True
+                    node.tell(PLAYED_OUT)
         except BaseException:
             node.stop(CLOSE_S)  # without us, or without its venue, it would hold on to what it has
             raise

@@ -1,7 +1,7 @@
 """The node's side of a paper run: read the order, open or create the run, drive the node, seal.
 
-It talks to its supervisor in JSON lines and listens to nothing but the end of its standard input, which says that the
-supervisor is gone.
+It talks to its supervisor in JSON lines. On its standard input it hears that the venue has no more data to play, and by
+its end that the supervisor is gone.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from tc.runs.kill_clear import require_no_latch
 from tc.runs.live_writer import LiveWriter
 from tc.runs.metadata import attribution, run_metadata, run_started
 from tc.runs.paper_feed import awaited_feeds
-from tc.runs.paper_order import NodeOrder
+from tc.runs.paper_order import PLAYED_OUT, NodeOrder
 from tc.runs.paper_start import await_room, require_flat, require_usable_account
 from tc.runs.stop import StopRequest
 from tc.store.account_lock import account_key, lock_account
@@ -100,14 +100,14 @@ class _Node:
         self._clock = clock
         self._budget = budget
         self._stop = StopRequest()
-        self._is_orphan = False
+        self._is_orphan = self._is_played_out = False
         self._shown_ns = 0
         self._live = LiveWriter(writer.directory.scratch)
 
     def watch(self, lifeline: int) -> None:
         """Notice when the supervisor is gone."""
-        while os.read(lifeline, 4096):
-            pass
+        while said := os.read(lifeline, 4096):
+            self._is_played_out |= PLAYED_OUT in said
         self._is_orphan = True
 
     def run(self) -> RunResult | None:
@@ -227,6 +227,7 @@ class _Node:
             on_running=self._on_running,
             should_stop=self._stop.is_set,
             is_orphan=lambda: self._is_orphan,
+            is_played_out=lambda: self._is_played_out,
             take_signals=self._stop.take,
             look=self._look,
             open_ledgers=self._open_ledgers,

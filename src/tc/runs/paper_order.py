@@ -11,6 +11,8 @@ from tc.model.endpoint import ApiKeys, LoopbackEndpoint
 from tc.store.roots import Roots
 
 ACCOUNT_OF_OWN_VENUE = "main"
+PLAYED_OUT = b"played out"
+"""What a node that runs is told when the venue has no more data to play."""
 
 
 @dataclass(frozen=True)

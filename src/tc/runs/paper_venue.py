@@ -52,6 +52,7 @@ class OwnVenue:
         self.directory = venue_directory(roots, run_id)
         self.account = spec.account or ACCOUNT_OF_OWN_VENUE
         self._child: Child | None = None
+        self._is_played_out = False
         self.port = self.control_port = 0
 
     @property
@@ -106,6 +107,12 @@ class OwnVenue:
     def has_ended(self) -> bool:
         """Return whether it is gone though nobody stopped it."""
         return self._child is not None and self._child.exit_code() is not None
+
+    def is_played_out(self) -> bool:
+        """Return whether it said that it has no more data to play."""
+        while self._child is not None and (line := self._child.next_line(0.0)) is not None:
+            self._is_played_out |= "played_out" in line
+        return self._is_played_out
 
     def stop(self) -> None:
         """End it."""

@@ -86,7 +86,9 @@ class Venue:
         self._control = Control(self._door, self._feed, _token(self.token_file), self._on_fault)
 
     async def run(self, announce: Callable[[dict[str, Any]], None]) -> None:
-        """Serve until SIGTERM, SIGINT or a storage fault; `announce` gets the ports when clients may come.
+        """Serve until SIGTERM, SIGINT or a storage fault.
+
+        `announce` gets the ports when clients may come, and hears when there is no more data to play.
 
         Raises:
             BusyError: a port is taken.
@@ -96,7 +98,7 @@ class Venue:
         async with contextlib.AsyncExitStack() as stack:
             control_port = await _listen(stack, self._control.app(), self._setting.control_port)
             port = await _listen(stack, self._door.app(), self._setting.port)
-            tasks = [asyncio.create_task(work()) for work in (self._feed.run, self._time, self._sync)]
+            tasks = [asyncio.create_task(work) for work in (self._play(announce), self._time(), self._sync())]
             announce({"ready": True, "port": port, "control_port": control_port, "pid": os.getpid()})
             stopping = asyncio.create_task(self._stop.wait())
             try:
@@ -127,6 +129,12 @@ class Venue:
             done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()  # a fault of a part ends the venue; the feed ends by itself when its bars do
+
+    async def _play(self, announce: Callable[[dict[str, Any]], None]) -> None:
+        await self._feed.run()
+        if self._feed.is_done:
+            with contextlib.suppress(OSError):  # whoever started it may be gone, and it serves on
+                announce({"played_out": True})
 
     async def _time(self) -> None:
         desk = self._site.desk
