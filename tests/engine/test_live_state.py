@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -48,9 +49,35 @@ def test_what_cannot_be_kept_is_its_strategys_fault(state: Any, said: str) -> No
         lambda strategy, fault: faults.append((strategy, fault)),
     )
     keeper.keep(INTERVAL_NS)
+    keeper.close()
 
-    assert [strategy for strategy, _ in faults] == [bad.strategy]
+    assert {strategy for strategy, _ in faults} == {bad.strategy}
     assert f"strategy 'bad' returned {said} from on_save" in str(faults[0][1])
     assert json.loads(written[0])["strategies"] == {"bad": {}, "good": {"a": "MQ==", "b": "Mg=="}, "none": {}}
     assert has_state(written[0])
     assert not keeper.is_asking
+
+
+def test_a_disk_that_hangs_holds_nobody_and_gets_the_newest() -> None:
+    """Nothing waits for what is being written; when it is, the newest follows, and the last is written at the end."""
+    written, may_go = list[bytes](), threading.Event()
+
+    def write(document: bytes) -> None:
+        assert may_go.wait(5)
+        written.append(document)
+
+    one = loaded("one", {"n": b"1"})
+    keeper = StateKeeper([one], write, lambda _strategy, _fault: None)
+    for turn in range(1, 4):
+        one.strategy.wanted = {"n": str(turn).encode()}
+        keeper.keep(turn * INTERVAL_NS)
+    assert not written
+    may_go.set()
+    last = keeper.close()
+
+    kept = [json.loads(document)["strategies"]["one"]["n"] for document in (*written, last)]
+    assert kept == ["MQ==", "Mw==", "Mw=="]
+    keeper = StateKeeper([one], write, lambda _strategy, _fault: None)
+    keeper.keep(INTERVAL_NS)
+    keeper.close()
+    assert written[2:] == [last]  # what did not change is not written again

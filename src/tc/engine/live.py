@@ -99,7 +99,7 @@ class LiveRun:
         self._status.phase = "ending"
         left = await self._finish(end)
         self._status.end()
-        kept = self._state.document()
+        kept = self._state.close()
         self._record_end()
         await self._http.close()
         self._sink.close()

@@ -1,6 +1,7 @@
 """What strategies want kept between the starts of a run's node: taken every second and at the end, given back then.
 
 `on_save` and `on_load` are the engine's own words for it; in a live node it calls neither without its own database.
+The disk may take as long as it likes: the node's loop waits for it at the end only.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -20,7 +22,7 @@ SCHEMA = "tc.strategy_state/v1"
 
 
 class StateKeeper:
-    """Saves through `write`, and only what has changed; `on_fault` is told whose state cannot be kept.
+    """Saves through `write`, in a thread, and only what has changed; `on_fault` is told whose state cannot be kept.
 
     `is_asking` while strategies are asked: a replay does not ask, so what they do then is no part of it.
     """
@@ -33,6 +35,8 @@ class StateKeeper:
         self._write = write
         self._on_fault = on_fault
         self.is_asking = False
+        self._pool = ThreadPoolExecutor(1, "strategy-state")
+        self._writing: Future[None] | None = None
         self._written = b""
         self._taken_ns = 0
 
@@ -83,13 +87,24 @@ class StateKeeper:
         return {}
 
     def keep(self, now_ns: int) -> None:
-        """Save, if it is time again."""
-        if now_ns - self._taken_ns < INTERVAL_NS:
+        """Begin to save, if it is time again and what was saved before is written."""
+        is_writing = self._writing is not None and not self._writing.done()
+        if is_writing or now_ns - self._taken_ns < INTERVAL_NS:
             return
         self._taken_ns = now_ns
         document = self.document()
-        if document == self._written:
-            return
+        if document != self._written:
+            self._writing = self._pool.submit(self._save, document)
+
+    def close(self) -> bytes:
+        """Save a last time; return what all strategies want kept, when it is written."""
+        self._pool.shutdown()
+        document = self.document()
+        if document != self._written:
+            self._save(document)
+        return document
+
+    def _save(self, document: bytes) -> None:
         with suppress(StorageError):  # the journal says soon enough what is wrong with the disk
             self._write(document)
             self._written = document
