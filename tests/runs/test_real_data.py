@@ -38,7 +38,7 @@ def lab(tmp_path_factory) -> Lab:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("case", [BTC, EURUSD], ids=["btc", "eurusd"])
 def test_a_real_run_is_sealed_and_proven(case, lab) -> None:
-    """At least 2,000 orders on real bars: reconciled, sealed, repeated bit for bit; an absent volume is said in words."""
+    """At least 2,000 orders on real bars: reconciled, sealed, repeated bit for bit; an absent volume is told."""
     name = case[0]
     done = lab.tc("run", str(lab.root / "specs" / f"{name}.yaml"), "--run-id", name, "--json")
     assert done.returncode == 0, done.stderr
