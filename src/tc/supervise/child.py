@@ -117,8 +117,9 @@ class Child:
             return self._process.returncode
 
     def close(self) -> None:
-        """Let go of its pipes."""
-        for pipe in (self._process.stdin, self._process.stdout):
+        """Let go of its pipes; that of its lines only where nobody can say anything in it any more."""
+        # A process that it left behind may hold that one for ever, and who reads it holds what closing it waits for.
+        for pipe in (self._process.stdin, None if self._reader.is_alive() else self._process.stdout):
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
@@ -147,10 +148,11 @@ class Child:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for raw in self._process.stdout:
-            try:
-                line = json.loads(raw)
-            except ValueError:
-                continue  # what a library prints is not for us
-            if isinstance(line, dict):
-                self._said.put(line)
+        with self._process.stdout as lines:
+            for raw in lines:
+                try:
+                    line = json.loads(raw)
+                except ValueError:
+                    continue  # what a library prints is not for us
+                if isinstance(line, dict):
+                    self._said.put(line)
