@@ -255,3 +255,30 @@ def test_an_agent_that_cannot_reach_the_venue_is_told_of(tmp_path: Path) -> None
     assert re.search(r"the kill agent's way to the venue did nothing for 15\.[0-9]+ s", words), words
     assert "the kill agent's way to the venue works again" in words
     assert "the kill agent's loop" not in words
+
+
+@pytest.mark.parametrize("moment", ["while it trades", "between two nodes"])
+def test_a_run_whose_kill_agent_is_lost_trades_no_more_and_ends_as_after_a_fault(tmp_path: Path, moment: str) -> None:
+    """An agent that dies four times: `on_fault`, not `on_stop`, failed, exit 6; no node trades without one."""
+    paper = stuck(tmp_path, "nothing", "10m")
+    paper.spec.write_text(paper.spec.read_text().replace("on_fault: flatten", "on_fault: leave"))
+    process = paper.start()
+    paper.until_counted("OrderAccepted", 2)
+    for _ in range(3):
+        agent = agent_of(paper)
+        os.kill(agent, signal.SIGKILL)
+        until(lambda agent=agent: agent_of(paper) != agent, "no other agent was armed")
+    if moment == "between two nodes":
+        os.kill(paper.run.metadata()["pid"], signal.SIGKILL)
+    os.kill(agent_of(paper), signal.SIGKILL)
+    code, facts, words = ended(process, 60)
+
+    assert (code, facts["status"], facts["reconciliation"]) == (6, "failed", "matched"), words
+    assert "its kill agent is lost: it ended with -9 after 3 restarts" in facts["reason"]
+    assert "the kill agent ended with -9 after 3 restarts: the run ends" in words
+    running = [line for line in words.splitlines() if "is running" in line]
+    assert len(running) == (1 if moment == "while it trades" else 2), words  # the second lets go, and runs no strategy
+    seen = last_seen(paper)
+    assert (len(seen["orders"]), len(seen["positions"])) == (1, 1), "`on_stop` would have closed it"
+    raised = map(json.loads, (paper.roots.alerts / "paper.log.jsonl").read_text().splitlines())
+    assert any("the kill agent is lost" in alert["what"] for alert in raised)

@@ -8,6 +8,7 @@ from typing import Any
 
 from tc.clock import SYSTEM_CLOCK
 from tc.errors import InputError
+from tc.supervise.lifeline import Lifeline
 
 
 def agent() -> None:
@@ -17,8 +18,9 @@ def agent() -> None:
     from tc.runs.agent import Agent
     from tc.runs.kill_order import KillOrder
 
-    line = sys.stdin.buffer.readline()
-    if not line.strip():
+    lifeline = Lifeline(sys.stdin.fileno())
+    line = lifeline.next_line()
+    if not line:
         raise InputError("tc agent found no order on its standard input; it is started by `tc run`")
 
     def say(fact: dict[str, Any]) -> None:
@@ -28,6 +30,6 @@ def agent() -> None:
         except BrokenPipeError:
             pass  # nobody listens any more: it stays armed
 
-    armed = Agent(KillOrder.from_line(line), sys.stdin.fileno(), say, SYSTEM_CLOCK)
+    armed = Agent(KillOrder.from_line(line), lifeline, say, SYSTEM_CLOCK)
     armed.arm()
     armed.watch()

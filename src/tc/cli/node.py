@@ -11,6 +11,7 @@ from contextlib import redirect_stdout
 from typing import Any
 
 from tc.errors import InputError
+from tc.supervise.lifeline import Lifeline
 
 EXIT_OPEN = 6
 
@@ -26,8 +27,9 @@ def node() -> None:
     gc.enable()
     for number in (signal.SIGUSR1, signal.SIGUSR2):  # ask a running node to reconcile, or to kill what it holds
         signal.signal(number, signal.SIG_IGN)
-    line = sys.stdin.buffer.readline()
-    if not line.strip():
+    lifeline = Lifeline(sys.stdin.fileno())
+    line = lifeline.next_line()
+    if not line:
         raise InputError("tc node found no order on its standard input; it is started by `tc run`")
     out = sys.stdout
     _quiet_the_engine()
@@ -40,7 +42,7 @@ def node() -> None:
             pass  # nobody listens any more: the run goes on
 
     with redirect_stdout(sys.stderr):  # what a strategy prints must not end up among our facts
-        result = run_node(line, sys.stdin.fileno(), say)
+        result = run_node(line, lifeline, say)
     if result is None:
         sys.exit(EXIT_OPEN)
     say({"event": "sealed", "exit_code": result.exit_code})

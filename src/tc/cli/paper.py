@@ -122,7 +122,7 @@ def words(fact: dict[str, Any]) -> str:
             return f"the dead-man countdown cannot be renewed: {fact['problem']}"
         case "cpu_bound" | "cpu_eased" | "health":
             return health_words(fact)
-        case "agent_stall" | "agent_healthy" | "agent_ended" | "agent_dead":
+        case "agent_stall" | "agent_healthy" | "agent_ended" | "agent_dead" | "agent_lost":
             return agent_words(fact)
         case "takeover" if fact["stage"] == "canceled":
             done = f"{len(fact['canceled'])} orders canceled by the kill agent, since the journal takes no more"
@@ -149,6 +149,8 @@ def agent_words(fact: dict[str, Any]) -> str:
             return f"the kill agent's {_PARTS[fact['part']]} works again"
         case "agent_ended":
             return f"the kill agent did nothing for {fact['age_s']:g} s and is ended"
+        case "agent_lost":
+            return f"the kill agent ended with {fact['exit_code']} after {fact['restarts']} restarts: the run ends"
         case _:
             return f"the kill agent ended with {fact['exit_code']}, restart {fact['restarts']}"
 

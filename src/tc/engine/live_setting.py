@@ -53,6 +53,7 @@ class LiveSetting:
 class LiveControls:
     """How the outside watches, stops and supplies a node.
 
+    Where `should_stop` raises a TcError the run ends as after that fault.
     `look` asks the venue for its books at a moment, with income or without, and for fills in the named instruments,
     blocking. `open_ledgers` opens those of the account under the gate's rules, given the wallet. `earlier` reads the
     journal's entries of earlier starts, `save_state` writes what strategies want kept, `on_look` is given what a look

@@ -33,6 +33,7 @@ from tc.runs.run_alert import STALE, RunAlerts
 from tc.store.kill_latch import CLOSED, CONFIRMED, INCOMPLETE, TAKEN, KillLatch, LatchState, in_few_words
 from tc.store.run_directory import JOURNAL, encode_document
 from tc.supervise.command import run_command
+from tc.supervise.lifeline import Lifeline
 
 POLL_S = 0.02
 EQUITY_S = 2.0
@@ -46,7 +47,7 @@ Say = Callable[[dict[str, Any]], None]
 class Agent:
     """One armed agent; `lifeline` ends when the supervisor does."""
 
-    def __init__(self, order: KillOrder, lifeline: int, say: Say, clock: Clock) -> None:
+    def __init__(self, order: KillOrder, lifeline: Lifeline, say: Say, clock: Clock) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {CALL_SIGNAL})  # in every thread: it is waited for in `watch`
         self._order = order
         self._run = order.run
@@ -318,11 +319,8 @@ class Agent:
         return closing
 
     def _watch(self) -> None:
-        received = b""
-        while part := os.read(self._lifeline, 4096):
-            *lines, received = (received + part).split(b"\n")
-            for line in lines:
-                self._take_over(str(json.loads(line)["journal_fault"]))
+        while (line := self._lifeline.next_line()) is not None:
+            self._take_over(str(json.loads(line)["journal_fault"]))
         self._is_orphan = True
         self._say({"event": "orphan"})
         if not self._run.is_sealed:

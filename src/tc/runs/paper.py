@@ -6,6 +6,7 @@ The supervisor holds no order and no ledger. When it dies the node notices, take
 from __future__ import annotations
 
 import getpass
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,10 +72,6 @@ class PaperEnd:
     exit_code: int
 
 
-def _given_up(restarts: int, exit_code: int) -> str:
-    return f"given up: the node ended with {exit_code} after {restarts} restarts, which are all that it had"
-
-
 @contextmanager
 def _ended_on_fault(node: Child) -> Iterator[None]:
     """Let no node go on that waits for an order that will never come."""
@@ -114,7 +111,7 @@ class Supervisor:
         self._agent: ArmedAgent | None = None
         self._health: HealthCheck | None = None
         self._is_created = request.attempt > 1
-        self._is_told = self._is_over = False
+        self._is_over = False
 
     @property
     def run_id(self) -> str:
@@ -160,7 +157,6 @@ class Supervisor:
     def _supervise(self, node: Child, order: NodeOrder, stop: StopRequest) -> PaperEnd:
         safety = self._spec.safety
         restarts = MAX_RESTARTS if safety is None or safety.max_restarts is None else safety.max_restarts
-        attempt = order.attempt
         percent = None if safety is None else safety.max_cpu_percent
         bound = CPU_BOUND if percent is None else percent / 100
         self._watch = PaperWatch(self._run, restarts, self._watcher, self._clock, cpu_bound=bound)
@@ -168,7 +164,7 @@ class Supervisor:
         is_disk = False
         while True:
             node.tell(order.to_line())
-            code = self._follow(node, stop)
+            code = self._follow(node, order, stop)
             if self._run.is_sealed:
                 return PaperEnd(load_result(self._run), code)
             if not self._is_created:
@@ -176,32 +172,52 @@ class Supervisor:
             is_disk |= code == StorageError.exit_code
             if order.is_closing:
                 raise self._not_sealed(order, is_disk=is_disk)
-            attempt += 1
-            is_killed = self._is_killed()
-            if is_killed:
-                self._await_kill()
-            verdict = self._watch.died()
-            is_ending = is_killed or stop.is_set() or self._is_over or 0 < code < ComponentFault.exit_code
-            is_last = is_ending or isinstance(verdict, GiveUp)
-            give_up = "" if is_ending or not is_last else _given_up(restarts, code)
-            order = self._order_again(attempt, is_closing=is_last, is_killed=is_killed, give_up=give_up)
-            node = Child(["node"])
-            if not is_ending:
-                self._hold_back(verdict, code, order, stop, node)
-            self._watcher({"event": "restart", "attempt": attempt, "exit_code": code, "closing": is_last})
-
-    def _hold_back(
-        self, verdict: Quarantine | GiveUp, code: int, order: NodeOrder, stop: StopRequest, node: Child
-    ) -> None:
-        """Let nothing trade until the node may come back; it loads meanwhile."""
-        self._watch.hold_back(verdict, code)
-        with _ended_on_fault(node):
-            self._watch.await_return(
-                verdict,
-                order.endpoint,
-                lambda: stop.is_set() or self._is_killed(),
-                self._keep_all,
+            node, order = self._start_again(order.attempt + 1, code, stop)
+            self._watcher(
+                {"event": "restart", "attempt": order.attempt, "exit_code": code, "closing": order.is_closing}
             )
+
+    def _start_again(self, attempt: int, code: int, stop: StopRequest) -> tuple[Child, NodeOrder]:
+        """Return the next node and its order; what comes up before it may be told that order decides on it, too."""
+        is_killed = self._is_killed()
+        if is_killed:
+            self._await_kill()
+        verdict = self._watch.died()
+        node = Child(["node"])  # it loads while it is held back
+        with _ended_on_fault(node):
+            give_up = self._give_up(verdict, code, stop)
+            if not (is_killed or self._is_ending(code, stop)):
+                self._hold_back(verdict, code, stop)
+                give_up = give_up or self._give_up(verdict, code, stop)
+                is_killed = self._is_killed()
+                if is_killed:
+                    self._await_kill()
+            is_closing = is_killed or bool(give_up) or self._is_ending(code, stop)
+            give_up = "" if is_killed else give_up
+            return node, self._order_again(attempt, is_closing=is_closing, is_killed=is_killed, give_up=give_up)
+
+    def _is_ending(self, code: int, stop: StopRequest) -> bool:
+        return stop.is_set() or self._is_over or 0 < code < ComponentFault.exit_code
+
+    def _give_up(self, verdict: Quarantine | GiveUp, code: int, stop: StopRequest) -> str:
+        """Return why no node of the run may trade any more, where none may."""
+        if self._agent is not None and self._agent.lost and not stop.is_set():
+            return f"given up: {self._agent.lost}"
+        if isinstance(verdict, GiveUp) and not self._is_ending(code, stop):
+            return f"given up: the node ended with {code} after {verdict.restarts} restarts, which are all that it had"
+        return ""
+
+    def _hold_back(self, verdict: Quarantine | GiveUp, code: int, stop: StopRequest) -> None:
+        """Let nothing trade until the node may come back, and its kill agent is armed, or lost."""
+        self._watch.hold_back(verdict, code)
+
+        def is_over() -> bool:
+            return stop.is_set() or self._is_killed()
+
+        self._watch.await_return(verdict, self._last_order.endpoint, is_over, self._keep_all)
+        while self._agent is not None and not (self._agent.is_armed or self._agent.lost or is_over()):
+            self._keep_all()
+            self._clock.sleep(POLL_S)
 
     def _not_sealed(self, order: NodeOrder, *, is_disk: bool) -> TcError:
         if is_disk:
@@ -214,8 +230,9 @@ class Supervisor:
             f"look there, then `tc runs recover {self._run_id}`"
         )
 
-    def _follow(self, node: Child, stop: StopRequest) -> int:
+    def _follow(self, node: Child, order: NodeOrder, stop: StopRequest) -> int:
         """Pass on what the node says and what the operator asks until it is gone; keep the venue alive meanwhile."""
+        knows_fault, knows_stop = order.is_closing, order.is_closing and stop.is_set()
         is_running = is_played_out = False
         try:
             while True:
@@ -231,11 +248,11 @@ class Supervisor:
                     for left in node.last_lines():
                         self._hear(left)
                     return code
-                if self._agent is not None and not self._agent.look() and not self._is_told:
-                    self._is_told = True  # nobody trades without one: end as after a fault
-                    node.ask_to_stop()
-                if stop.is_set() and not self._is_told:
-                    self._is_told = True
+                if self._agent is not None and not self._agent.look() and not knows_fault:
+                    knows_fault = True  # nobody trades without one: end as after a fault
+                    node.tell(json.dumps({"fault": self._agent.lost}).encode())
+                if stop.is_set() and not knows_stop:
+                    knows_stop = True
                     node.ask_to_stop(stop.number)
                 self._keep_venue()
                 if is_running and not is_played_out and self._venue is not None and self._venue.is_played_out():

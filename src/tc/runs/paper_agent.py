@@ -16,20 +16,22 @@ from tc.model.heartbeat import AGENT_HEARTBEAT, IS_KILLING, Slot, read_beats
 from tc.runs.agent_takeover import FLATTEN
 from tc.runs.kill_order import KillOrder
 from tc.supervise.child import Child
-from tc.supervise.watch_policy import SECOND, Dead, Healthy, Stalled, Watch, WatchPolicy
+from tc.supervise.watch_policy import SECOND, Dead, GiveUp, Healthy, Stalled, Watch, WatchPolicy
 
 ARM_S, SAID_S = 30.0, 10.0
 """How long it may take to be armed, on a machine that is busy too, and to say how its kill came out."""
 STOP_S = 2.0
 POLL_S = 0.02
-RESTARTS_MAX = 3
-ARMED = WatchPolicy(loop_stall=2 * SECOND, order_path_stall=15 * SECOND, dead=8 * SECOND)
+ARMED = WatchPolicy(loop_stall=2 * SECOND, order_path_stall=15 * SECOND, dead=8 * SECOND, backoff=SECOND)
 KILLING = WatchPolicy(loop_stall=8 * SECOND, order_path_stall=15 * SECOND, dead=15 * SECOND)
 """In a kill it may wait for a venue that hangs, five seconds for each answer."""
 
 
 class ArmedAgent:
-    """One run's agent; `is_told` and `is_flat` say that it has a run to kill, and that it did."""
+    """One run's agent; `is_told` and `is_flat` say that it has a run to kill, and that it did.
+
+    `lost` says why there is none any more, once its restarts are used up; nothing may trade then.
+    """
 
     def __init__(
         self, order: KillOrder, watcher: Callable[[dict[str, Any]], None], clock: Clock = SYSTEM_CLOCK
@@ -37,15 +39,17 @@ class ArmedAgent:
         self._order = order
         self._watcher = watcher
         self._child: Child | None = None
-        self._restarts = 0
+        self._again_ns: int | None = None
         self._clock = clock
         self._watch = Watch(ARMED)
         self._file: BeatFile | None = None
         self._is_taking_over = False
-        self.is_told = self.is_flat = False
+        self.is_armed = self.is_told = self.is_flat = False
+        self.lost = ""
 
     def begin(self) -> None:
         """Start it; it is armed a moment later."""
+        self.is_armed, self._again_ns = False, None
         self._child = Child(["agent"], is_apart=True)
         self._child.tell(self._order.to_line())
 
@@ -58,6 +62,7 @@ class ArmedAgent:
         assert self._child is not None, "it was begun"
         try:
             self._watcher(self._child.wait_for("pid", ARM_S))
+            self.is_armed = True
         except ChildFailed as fault:
             raise RefusedError(f"no run without its kill agent, and it could not be armed: {fault}") from None
 
@@ -75,24 +80,31 @@ class ArmedAgent:
             self._is_taking_over = True
 
     def look(self) -> bool:
-        """Pass on what it says, and start it again where it died; return whether there is one still."""
+        """Pass on what it says, and start it again where it died, a moment later; return whether it is not lost."""
         if self._child is None:
-            return False
+            if self._again_ns is not None and self._clock.monotonic_ns() >= self._again_ns:
+                self.begin()
+            return not self.lost
         self._read(self._child)
         code = self._child.exit_code()
         if code is None:
             self._check(self._child)
-        if code is None or code == 0:
-            return True
-        self._child.close()
-        self._child = None
-        self._restarts += 1
-        self._watcher({"event": "agent_dead", "exit_code": code, "restarts": self._restarts})
-        if self._restarts > RESTARTS_MAX:
-            return False
+        elif code != 0:
+            self._child.close()
+            self._child = None
+            self._died(code)
+        return not self.lost
+
+    def _died(self, code: int) -> None:
+        self.is_armed = False
+        verdict = self._watch.died(self._clock.monotonic_ns())
+        if isinstance(verdict, GiveUp):
+            self.lost = f"its kill agent is lost: it ended with {code} after {verdict.restarts} restarts within an hour"
+            self._watcher({"event": "agent_lost", "exit_code": code, "restarts": verdict.restarts})
+            return
+        self._watcher({"event": "agent_dead", "exit_code": code, "restarts": verdict.restart})
         self._order = replace(self._order, is_again=True)
-        self.begin()
-        return True
+        self._again_ns = verdict.until
 
     def _read(self, child: Child) -> None:
         # What a latch says, too, but without a disk: a kill has begun, and whether the account is flat.
@@ -101,6 +113,8 @@ class ArmedAgent:
                 self.is_told, self.is_flat = True, line["stage"] == "confirmed"
             elif line.get("event") == "takeover":
                 self._is_taking_over = line["stage"] != "done"
+            elif line.get("event") == "armed":
+                self.is_armed = True
             self._watcher(line)
 
     def _check(self, child: Child) -> None:

@@ -1,12 +1,13 @@
 """The node's side of a paper run: read the order, open or create the run, drive the node, seal.
 
-It talks to its supervisor in JSON lines. On its standard input it hears that the venue has no more data to play, and by
-its end that the supervisor is gone.
+It talks to its supervisor in JSON lines, and hears from it on its standard input: why the run must end, where it must,
+and that the venue has no more data to play. The end of that says that the supervisor is gone.
 """
 
 from __future__ import annotations
 
 import faulthandler
+import json
 import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -31,7 +32,7 @@ from tc.engine.gate_rules import GateRules
 from tc.engine.live import run_live
 from tc.engine.live_setting import LiveControls, LiveOutcome, LiveSetting
 from tc.engine.progress import Progress
-from tc.errors import NotFound, NotStarted, RefusedError, StorageError, TcError
+from tc.errors import ComponentFault, NotFound, NotStarted, RefusedError, StorageError, TcError
 from tc.model.heartbeat import HEARTBEAT, STACK_SIGNAL, STACKS
 from tc.model.value import duration_seconds
 from tc.risk.request_budget import NODE_SHARES, RequestBudget
@@ -42,7 +43,7 @@ from tc.runs.kill_clear import require_no_latch
 from tc.runs.live_writer import LiveWriter
 from tc.runs.metadata import attribution, run_metadata, run_started
 from tc.runs.paper_feed import awaited_feeds
-from tc.runs.paper_order import PLAYED_OUT, NodeOrder
+from tc.runs.paper_order import NodeOrder
 from tc.runs.paper_start import await_room, require_flat, require_usable_account
 from tc.runs.stop import StopRequest
 from tc.store.account_lock import account_key, lock_account
@@ -52,6 +53,7 @@ from tc.store.ledger_directory import LedgerDirectory
 from tc.store.ledger_storage import ORDER_PATH_TIMEOUT_S
 from tc.store.run_directory import INPUTS, JOURNAL, METRICS, NODE_STATUS, VENUE_ORDERS, encode_document, trace_of
 from tc.store.run_store import RunStore, RunWriter
+from tc.supervise.lifeline import Lifeline
 from tc.venue.client import VenueClient
 from tc.venue.snapshot import take_snapshot
 
@@ -61,7 +63,7 @@ LOOK = "reconciliation.json"
 Say = Callable[[dict[str, Any]], None]
 
 
-def run_node(line: bytes, lifeline: int, say: Say, clock: Clock = SYSTEM_CLOCK) -> RunResult | None:
+def run_node(line: bytes, lifeline: Lifeline, say: Say, clock: Clock = SYSTEM_CLOCK) -> RunResult | None:
     """Carry out the order in `line`; return the sealed run, None where it must stay open.
 
     Raises:
@@ -100,15 +102,23 @@ class _Node:
         self._clock = clock
         self._budget = budget
         self._stop = StopRequest()
-        self._is_orphan = self._is_played_out = False
+        self._is_orphan = self._is_running = self._is_played_out = False
+        self._fault = ""
         self._shown_ns = 0
         self._live = LiveWriter(writer.directory.scratch)
 
-    def watch(self, lifeline: int) -> None:
-        """Notice when the supervisor is gone."""
-        while said := os.read(lifeline, 4096):
-            self._is_played_out |= PLAYED_OUT in said
+    def watch(self, lifeline: Lifeline) -> None:
+        """Hear what the supervisor says, and notice when it is gone."""
+        while (line := lifeline.next_line()) is not None:
+            said = json.loads(line)
+            self._fault = str(said.get("fault", self._fault))
+            self._is_played_out |= "played_out" in said
         self._is_orphan = True
+
+    def _should_stop(self) -> bool:
+        if self._fault:  # one that does not trade yet leaves it to the next, which lets go of what is held
+            raise (ComponentFault if self._is_running else NotStarted)(self._fault)
+        return self._stop.is_set()
 
     def run(self) -> RunResult | None:
         """Run and seal."""
@@ -225,7 +235,7 @@ class _Node:
         return LiveControls(
             on_progress=self._on_progress,
             on_running=self._on_running,
-            should_stop=self._stop.is_set,
+            should_stop=self._should_stop,
             is_orphan=lambda: self._is_orphan,
             is_played_out=lambda: self._is_played_out,
             take_signals=self._stop.take,
@@ -272,6 +282,7 @@ class _Node:
         return {CURRENCY: ledger}
 
     def _on_running(self) -> None:
+        self._is_running = True
         threading.Thread(target=_load_what_seals, name="loads what seals", daemon=True).start()
         if self._writer.metadata.get("started") is None:
             self._writer.update(status="running", started=iso_utc(self._clock.now_ns()))

@@ -11,7 +11,7 @@ from tc.model.endpoint import ApiKeys, LoopbackEndpoint
 from tc.store.roots import Roots
 
 ACCOUNT_OF_OWN_VENUE = "main"
-PLAYED_OUT = b"played out"
+PLAYED_OUT = b'{"played_out": true}'
 """What a node that runs is told when the venue has no more data to play."""
 
 

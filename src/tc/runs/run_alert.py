@@ -104,6 +104,9 @@ class RunAlerts:
             self.raise_alert(
                 AlertKind.agent_dead, f"the kill agent ended with {fact['exit_code']}, and is started again"
             )
+        elif event == "agent_lost":
+            what = f"the kill agent is lost, and the run ends as after a fault: {_words(fact)}"
+            self.raise_alert(AlertKind.agent_dead, what, key="lost")
         elif event == "armed":
             self._desk.clear(AlertKind.agent_dead)
         elif event == "dead_man":
