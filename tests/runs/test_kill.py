@@ -18,11 +18,11 @@ import tc as tc_package
 from support.paper_lab import Paper, ended
 from support.sample import SLACK_S
 from support.venue_process import VenueProcess, until
-from tc.durable import FileLock, is_process_alive, process_start_time
+from tc.durable import FileLock, is_process_alive, process_start_time, read_entries
 from tc.runs.kill_order import AGENT
 from tc.runs.paper import SUPERVISOR, VENUE
 from tc.store.kill_latch import KillLatch
-from tc.store.run_directory import trace_of
+from tc.store.run_directory import JOURNAL, trace_of
 
 pytestmark = pytest.mark.whole_run
 
@@ -103,6 +103,36 @@ def test_without_its_node_a_run_is_killed_flat_at_the_venue(tmp_path: Path, how:
         assert truth["positions"].get("BTCUSDT", {}).get("quantity", "0.000") in ("0", "0.000")
     assert paper.run.metadata()["status"] == "killed"
     assert paper.run.document("reconciliation_result.json")["verdict"] == "matched"
+
+
+def test_a_run_whose_kill_nobody_confirmed_is_not_sealed_over_what_it_holds(tmp_path: Path) -> None:
+    """Latched, and everything died: recovered it stays open; it is sealed once a kill of it is confirmed."""
+    paper = Paper(tmp_path, "10m")
+    paper.trade("stuck.py:Stuck", "mode: nothing", 300)
+    process = paper.start()
+    paper.until_counted("OrderAccepted", 2)
+    for pid in (trace_of(paper.run, SUPERVISOR)["pid"], alive(paper)["pid"], paper.run.metadata()["pid"]):
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+    KillLatch.of_run(paper.roots, "paper").close("Ada", "drill")
+
+    recovered = tc(paper, "runs", "recover", "paper")
+    assert recovered.returncode == 6, recovered.stderr
+    assert "it was killed, and nobody confirmed that it is flat" in recovered.stderr
+    assert "give `tc kill activate paper` again" in recovered.stderr
+    assert not paper.run.is_sealed
+    resumed = tc(paper, "runs", "resume", "paper")
+    assert resumed.returncode == 3, resumed.stderr
+    assert "nothing of the run trades until a named person clears it" in resumed.stderr
+    assert paper.truth()["positions"], "its venue is kept for whoever kills it"
+
+    assert killed(paper)["is_flat"]
+    recovered = tc(paper, "runs", "recover", "paper")
+    assert recovered.returncode == 0, recovered.stderr
+    assert paper.run.metadata()["status"] == "killed"
+    last = [e.payload() for e in read_entries(paper.run.file(JOURNAL)) if e.type == "VenueStateRecorded"][-1]
+    assert (last["orders"], last["positions"]) == ([], {})
+    process.communicate()
 
 
 def test_a_latched_account_takes_no_new_run_until_a_named_person_clears_it(tmp_path: Path) -> None:

@@ -23,10 +23,10 @@ from tc.runs.alerting import open_desk
 from tc.runs.credentials import resolve_keys
 from tc.runs.ending import RunResult, load_result
 from tc.runs.identity import installed_identity
-from tc.runs.kill_clear import is_confirmed, is_latched
 from tc.runs.kill_order import KillOrder
 from tc.runs.paper_agent import ArmedAgent
 from tc.runs.paper_health import HealthCheck
+from tc.runs.paper_kill import RunKill
 from tc.runs.paper_order import PLAYED_OUT, NodeOrder
 from tc.runs.paper_venue import HOST, OwnVenue, remove_venue
 from tc.runs.paper_watch import CPU_BOUND, PaperWatch
@@ -44,7 +44,6 @@ LATEST = "latest"
 POLL_S = 0.05
 MAX_RESTARTS = 3
 CLOSE_S = 120.0
-KILL_S = 90.0
 SUPERVISOR = "supervisor.json"
 VENUE = "venue.json"
 
@@ -109,6 +108,7 @@ class Supervisor:
         self._run = RunDirectory(request.roots, self._run_id)
         self._venue: OwnVenue | None = None
         self._agent: ArmedAgent | None = None
+        self._kill = RunKill(request.roots, self._run_id, clock)
         self._health: HealthCheck | None = None
         self._is_created = request.attempt > 1
         self._is_over = False
@@ -143,14 +143,14 @@ class Supervisor:
         self._outside(fact)
 
     def _arm(self, order: NodeOrder) -> None:
-        """Arm the kill agent, unless a kill made the run flat already and nothing of it will trade."""
+        """Arm the kill agent, unless the run is killed already and nothing of it will trade."""
         if order.is_killed:
             return
         since_ms = self._clock.now_ns() // 1_000_000
         if self._is_created:
             since_ms = parse_utc_ns(self._run.metadata()["created"]) // 1_000_000
         known = KillOrder.of(self._run, self._spec, order.endpoint, order.keys, since_ms)
-        self._agent = ArmedAgent(known, self._watcher, self._clock)
+        self._agent = self._kill.agent = ArmedAgent(known, self._watcher, self._clock)
         self._agent.begin()
         self._agent.require_armed()
 
@@ -179,9 +179,7 @@ class Supervisor:
 
     def _start_again(self, attempt: int, code: int, stop: StopRequest) -> tuple[Child, NodeOrder]:
         """Return the next node and its order; what comes up before it may be told that order decides on it, too."""
-        is_killed = self._is_killed()
-        if is_killed:
-            self._await_kill()
+        is_killed = self._await_kill(stop)
         verdict = self._watch.died()
         node = Child(["node"])  # it loads while it is held back
         with _ended_on_fault(node):
@@ -189,12 +187,21 @@ class Supervisor:
             if not (is_killed or self._is_ending(code, stop)):
                 self._hold_back(verdict, code, stop)
                 give_up = give_up or self._give_up(verdict, code, stop)
-                is_killed = self._is_killed()
-                if is_killed:
-                    self._await_kill()
+                is_killed = self._await_kill(stop)
             is_closing = is_killed or bool(give_up) or self._is_ending(code, stop)
             give_up = "" if is_killed else give_up
             return node, self._order_again(attempt, is_closing=is_closing, is_killed=is_killed, give_up=give_up)
+
+    def _await_kill(self, stop: StopRequest) -> bool:
+        """Return whether the run is killed; then the venue was kept for whoever made it flat."""
+        if not self._kill.is_given():
+            return False
+        self._kill.wait(stop.is_set, self._keep_all)
+        return True
+
+    def _is_kill_open(self) -> bool:
+        is_unsealed = self._is_created and not self._run.is_sealed
+        return is_unsealed and self._kill.is_given() and not self._kill.is_confirmed()
 
     def _is_ending(self, code: int, stop: StopRequest) -> bool:
         return stop.is_set() or self._is_over or 0 < code < ComponentFault.exit_code
@@ -212,7 +219,7 @@ class Supervisor:
         self._watch.hold_back(verdict, code)
 
         def is_over() -> bool:
-            return stop.is_set() or self._is_killed()
+            return stop.is_set() or self._kill.is_given()
 
         self._watch.await_return(verdict, self._last_order.endpoint, is_over, self._keep_all)
         while self._agent is not None and not (self._agent.is_armed or self._agent.lost or is_over()):
@@ -224,6 +231,12 @@ class Supervisor:
             return StorageError(
                 f"run {self._run_id} is not sealed: the disk failed, and nothing was sent that is not recorded; mend "
                 f"it, look at {order.endpoint.http}, then `tc runs recover {self._run_id}`"
+            )
+        if self._is_kill_open():
+            return ComponentFault(
+                f"run {self._run_id} is not sealed: it was killed, and nobody confirmed that it is flat at "
+                f"{order.endpoint.http}; give `tc kill activate {self._run_id}` again, then `tc runs recover "
+                f"{self._run_id}`"
             )
         return ComponentFault(
             f"run {self._run_id} is not sealed: what it holds at {order.endpoint.http} could not be confirmed; "
@@ -302,6 +315,7 @@ class Supervisor:
             require_no_redirect(endpoint)
             assert spec.venue.credentials is not None, "the spec was read"
             keys = resolve_keys(spec.venue.credentials, base)
+        is_killed = request.is_closing and self._kill.is_given()
         return NodeOrder(
             run_id=self._run_id,
             spec_path=str(request.spec_path.resolve()),
@@ -316,33 +330,17 @@ class Supervisor:
             is_own_venue=spec.venue.endpoint is None,
             attempt=request.attempt,
             is_closing=request.is_closing,
-            is_killed=request.is_closing and is_latched(request.roots, self._run_id),
+            is_killed=is_killed,
+            is_confirmed=is_killed and self._kill.is_confirmed(),
         )
 
     def _order_again(self, attempt: int, *, is_closing: bool, is_killed: bool, give_up: str) -> NodeOrder:
         # Asked for anew: keys may have been rotated meanwhile.
         order = self._order() if self._venue is None else self._last_order
-        return order.again(attempt, is_closing=is_closing, is_killed=is_killed, give_up=give_up)
-
-    def _await_kill(self) -> None:
-        """Keep the venue until whoever kills the run has made it flat: an agent tries as long as it takes."""
-        deadline_ns = self._clock.monotonic_ns() + int(KILL_S * 1e9)
-        while not self._is_confirmed():
-            is_tried = self._agent is not None and self._agent.look() and self._agent.is_running
-            if not is_tried and self._clock.monotonic_ns() > deadline_ns:
-                return
-            self._clock.sleep(POLL_S)
-
-    def _is_killed(self) -> bool:
-        # The agent's word needs no disk: a latch that could not be written keeps no node from starting.
-        if self._agent is not None:
-            self._agent.look()
-        is_told = self._agent is not None and self._agent.is_told
-        return is_told or is_latched(self._request.roots, self._run_id)
-
-    def _is_confirmed(self) -> bool:
-        is_flat = self._agent is not None and self._agent.is_flat
-        return is_flat or is_confirmed(self._request.roots, self._run_id)
+        return order.again(
+            attempt, is_closing=is_closing, is_killed=is_killed, give_up=give_up,
+            is_confirmed=is_killed and self._kill.is_confirmed(),
+        )  # fmt: skip
 
     def _own_venue(self, base: Path) -> tuple[LoopbackEndpoint, ApiKeys]:
         self._venue = venue = OwnVenue(self._spec, self._request.roots, self._run_id)
@@ -369,7 +367,9 @@ class Supervisor:
         self._alerts.close()
         if self._agent is not None:
             self._agent.end(is_sealed=self._run.is_sealed, clock=self._clock)
-        if self._venue is not None:
+        if self._venue is not None and self._is_kill_open():
+            self._venue.leave()  # whoever kills the run needs it
+        elif self._venue is not None:
             self._venue.stop()
             if self._run.is_sealed or not self._is_created:
                 remove_venue(self._request.roots, self._run_id)

@@ -141,12 +141,13 @@ class _Node:
             self._stop.finish()
             self._live.close()
             received.close()
-            if order.attempt > 1 and not order.is_killed and isinstance(outcome.fault, NotStarted):
+            if order.attempt > 1 and not order.is_confirmed and isinstance(outcome.fault, NotStarted):
                 journal.sync()
                 raise outcome.fault  # what it holds is as it was, and the next start may do better
-            if not outcome.is_confirmed or (outcome.end == "killed" and outcome.left and not order.is_killed):
+            if not outcome.is_confirmed or self._is_kill_open(outcome):
                 journal.sync()
-                self._say({"event": "open", "reason": outcome.reason})
+                left = f"; it holds {outcome.left.describe()}" if outcome.left else ""
+                self._say({"event": "open", "reason": f"{outcome.reason}{left}"})
                 return None
             ending = _ending(outcome, is_interrupt=self._stop.kind == "interrupt", order=order)
             state = {**self._derived_state(), **outcome.state}
@@ -154,6 +155,10 @@ class _Node:
             return self._seal(journal, ending, state)
         finally:
             self._stop.release()
+
+    def _is_kill_open(self, outcome: LiveOutcome) -> bool:
+        is_killed = self._order.is_killed or outcome.end == "killed"
+        return is_killed and bool(outcome.left) and not self._order.is_confirmed
 
     def _seal(self, journal: Journal, ending: Ending, state: Mapping[str, bytes] = MappingProxyType({})) -> RunResult:
         from tc.runs.seal import seal_run

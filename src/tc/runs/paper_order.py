@@ -20,9 +20,10 @@ class NodeOrder:
     """One start of a node.
 
     `attempt` counts the starts of this run from 1; `is_closing` lets it settle what is open and seal the run at once.
-    `is_own_venue` says that the venue is this run's alone. With `is_killed` it closes a run that a kill made flat: it
-    sends nothing. `give_up` says why the run is given up, which ends it as its spec says. `installed` is the
-    installed_identity, which the supervisor has the time to read; empty where it did not.
+    `is_own_venue` says that the venue is this run's alone. With `is_killed` it closes a run that was killed:
+    it sends nothing, and seals it where it holds nothing any more, or the kill `is_confirmed`: the venue said flat.
+    `give_up` says why the run is given up, which ends it as its spec says. `installed` is the installed_identity, which
+    the supervisor has the time to read; empty where it did not.
     """
 
     run_id: str
@@ -39,6 +40,7 @@ class NodeOrder:
     attempt: int = 1
     is_closing: bool = False
     is_killed: bool = False
+    is_confirmed: bool = False
     give_up: str = ""
     installed: dict[str, Any] = field(default_factory=dict)
 
@@ -57,9 +59,15 @@ class NodeOrder:
         """The keys of the account."""
         return ApiKeys(self.api_key, self.api_secret)
 
-    def again(self, attempt: int, *, is_closing: bool = False, is_killed: bool = False, give_up: str = "") -> NodeOrder:
+    def again(
+        self, attempt: int, *, is_closing: bool = False, is_killed: bool = False, is_confirmed: bool = False,
+        give_up: str = "",
+    ) -> NodeOrder:  # fmt: skip
         """Return the order for another start of the same run."""
-        return replace(self, attempt=attempt, is_closing=is_closing, is_killed=is_killed, give_up=give_up)
+        return replace(
+            self, attempt=attempt, is_closing=is_closing, is_killed=is_killed, is_confirmed=is_confirmed,
+            give_up=give_up,
+        )  # fmt: skip
 
     def to_line(self) -> bytes:
         """Return the order as one line of JSON."""

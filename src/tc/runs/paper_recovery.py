@@ -6,10 +6,13 @@ import signal
 
 from tc.clock import SYSTEM_CLOCK, Clock
 from tc.durable import is_process_alive, lock_holder, read_entries
-from tc.errors import BusyError, ComponentFault, InputError
+from tc.errors import BusyError, ComponentFault, InputError, RefusedError
+from tc.runs.kill_order import AGENT
 from tc.runs.paper import SUPERVISOR, VENUE, PaperEnd, PaperRequest, Watcher, run_paper
+from tc.runs.paper_kill import RunKill
 from tc.runs.paper_venue import remove_venue
 from tc.runs.spec_file import spec_folder
+from tc.store.kill_latch import KillLatch
 from tc.store.roots import Roots
 from tc.store.run_directory import JOURNAL, RUN_SPEC, RunDirectory, trace_of
 from tc.store.run_store import RunStore
@@ -27,6 +30,7 @@ def resume_paper(
     Raises:
         InputError: it is sealed, or no paper run.
         BusyError: it is still running.
+        RefusedError: it was killed, and is to go on.
         ComponentFault: what it holds could not be confirmed; it stays open.
     """
     run = RunStore(roots).find(run_id)
@@ -38,14 +42,16 @@ def resume_paper(
     holder = lock_holder(run.lock_path)
     if holder is not None:
         raise BusyError(f"run {run_id} is still running, held by {holder.describe()}; `tc runs stop {run_id}` first")
-    end_orphans(run)
+    if not is_closing:
+        _require_unkilled(run)
+    end_orphans(run, clock)
     request = PaperRequest(
         run.file(RUN_SPEC), roots, run_id, metadata["operator"], spec_folder(metadata), _starts(run) + 1, is_closing
     )
     return run_paper(request, watcher, clock)
 
 
-def end_orphans(run: RunDirectory) -> list[int]:
+def end_orphans(run: RunDirectory, clock: Clock = SYSTEM_CLOCK) -> list[int]:
     """End what an earlier supervisor left behind, by pid and start time; return which processes that were."""
     ended = []
     supervisor, venue = trace_of(run, SUPERVISOR), trace_of(run, VENUE)
@@ -55,7 +61,20 @@ def end_orphans(run: RunDirectory) -> list[int]:
         )
     if venue.get("pid") and end_process(venue["pid"], venue["start_time"], VENUE_STOP_S):
         ended.append(int(venue["pid"]))
+    agent, kill = trace_of(run, AGENT), RunKill(run.roots, run.run_id, clock)
+    is_in_vain = bool(venue.get("pid") and agent) and kill.is_given() and not kill.is_confirmed()
+    if is_in_vain and end_process(agent["pid"], agent["start_time"], 0):  # its venue comes back elsewhere
+        ended.append(int(agent["pid"]))
     return ended
+
+
+def _require_unkilled(run: RunDirectory) -> None:
+    state = KillLatch.of_run(run.roots, run.run_id).state()
+    if state is not None:
+        raise RefusedError(
+            f"the kill latch {state.describe()}; nothing of the run trades until a named person clears it: `tc kill "
+            f"clear {run.run_id} --by NAME --reason WHY`; `tc runs recover {run.run_id}` seals it"
+        )
 
 
 def stop_run(roots: Roots, run_id: str, timeout_s: float, clock: Clock = SYSTEM_CLOCK) -> RunDirectory:

@@ -90,7 +90,7 @@ class OwnVenue:
         Raises:
             ChildFailed: it ended, or was not ready in time.
         """
-        self._child = Child(["venue", "serve", *self._options()], environment=TRUSTS_NOBODY)
+        self._child = Child(["venue", "serve", *self._options()], is_apart=True, environment=TRUSTS_NOBODY)
         ready = self._child.wait_for("ready", READY_S)
         self.port, self.control_port = int(ready["port"]), int(ready["control_port"])
 
@@ -113,6 +113,12 @@ class OwnVenue:
         while self._child is not None and (line := self._child.next_line(0.0)) is not None:
             self._is_played_out |= "played_out" in line
         return self._is_played_out
+
+    def leave(self) -> None:
+        """Let it go on without us; whoever goes on with the run ends it."""
+        if self._child is not None:
+            self._child.leave()
+            self._child = None
 
     def stop(self) -> None:
         """End it."""
