@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -17,8 +17,8 @@ from nautilus_trader.model.data import BarType
 
 from tc.clock import Clock
 from tc.engine.gate_setup import GateParts
+from tc.engine.live_heard import HeardData
 from tc.engine.live_look import Looker
-from tc.engine.recorder import PRIORITY
 from tc.evidence.fold import Fold
 from tc.evidence.gate_record import KILLED, LATCH_CLOSED, MODE_CHANGED, STOOD_DOWN
 from tc.evidence.latency import NodeMeasured
@@ -54,7 +54,7 @@ class LiveStatus:
         self._told: dict[tuple[str, str, str], tuple[str, int]] = {}
         self._latches: dict[str, tuple[str, int]] = {}
         self._modes: dict[str, tuple[str, int]] = {}
-        self._data: dict[str, Any] = {}
+        self._heard = HeardData(spec)
         self._rejected = 0
         self._denied_before: Counter[str] = Counter()
         self._task: asyncio.Task[None] | None = None
@@ -78,8 +78,7 @@ class LiveStatus:
         """Say it once a second from now on."""
         self._gate, self._looker, self._kernel = gate, looker, kernel
         self._denied_before = self._fold.denials
-        for topic, instrument_id in self._topics():
-            kernel.msgbus.subscribe(topic, self._hearer(instrument_id), PRIORITY)
+        self._heard.begin(kernel.msgbus)
         self._task = asyncio.create_task(self._run())
 
     def end(self) -> None:
@@ -110,7 +109,8 @@ class LiveStatus:
             "requests": self._budget.describe(now_ns // 1_000_000),
             "counts": self._counts(),
             "activity": self._activity(),
-            "data": {name: _times(self._data.get(name)) for name in self._gate.market.feeds},
+            "data": self._heard.newest(self._gate.market.feeds),
+            "last_bars": self._heard.last_bars(),
             "data_timeout_ns": self._data_timeout_ns(),
         }
 
@@ -118,20 +118,6 @@ class LiveStatus:
         while True:
             self._write(self.document())
             await asyncio.sleep(INTERVAL_S)
-
-    def _topics(self) -> Iterator[tuple[str, str]]:
-        for feed in self._spec.data:
-            yield f"data.bars.{feed.bar_type}", feed.instrument_id
-        for instrument in self._spec.instruments:
-            symbol, _, venue = instrument.id.rpartition(".")
-            for kind in ("quotes", "trades"):
-                yield f"data.{kind}.{venue}.{symbol}", instrument.id
-
-    def _hearer(self, instrument_id: str) -> Callable[[Any], None]:
-        def hear(item: Any) -> None:
-            self._data[instrument_id] = item
-
-        return hear
 
     def _data_timeout_ns(self) -> int:
         """Return after how long without data a feed counts as stale: what the spec says, else two bars and a little."""
@@ -285,7 +271,3 @@ class LiveStatus:
 
 def _said(one: dict[str, Any]) -> dict[str, Any]:
     return {name: one[name] for name in ("status", "quantity", "filled", "price", "trigger_price")}
-
-
-def _times(item: Any) -> dict[str, int] | None:
-    return None if item is None else {"ts_event": item.ts_event, "ts_received": item.ts_init}

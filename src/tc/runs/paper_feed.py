@@ -22,8 +22,13 @@ def awaited_feeds(
     return tuple(feed.bar_type for feed in feeds if not _may_be_over(feed, ends_ns.get(feed.bar_type), status, now_ns))
 
 
+def with_earlier_bars(status: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a node says, with the last bars that `earlier` ones of the run got where it got none yet."""
+    return {**status, "last_bars": {**earlier.get("last_bars", {}), **status["last_bars"]}}
+
+
 def _may_be_over(feed: Feed, end_ns: int | None, status: Mapping[str, Any], now_ns: int) -> bool:
-    seen = status.get("data", {}).get(feed.bar_type)
+    seen = status.get("last_bars", {}).get(feed.bar_type)
     if end_ns is None or seen is None:
         return False
     passed_s = (now_ns - seen["ts_received"]) / 1e9 + _LATE_S

@@ -42,7 +42,7 @@ from tc.runs.inputs import RunInputs, load_inputs
 from tc.runs.kill_clear import require_no_latch
 from tc.runs.live_writer import LiveWriter
 from tc.runs.metadata import attribution, run_metadata, run_started
-from tc.runs.paper_feed import awaited_feeds
+from tc.runs.paper_feed import awaited_feeds, with_earlier_bars
 from tc.runs.paper_order import NodeOrder
 from tc.runs.paper_start import await_room, require_flat, require_usable_account
 from tc.runs.stop import StopRequest
@@ -104,6 +104,7 @@ class _Node:
         self._stop = StopRequest()
         self._is_orphan = self._is_running = self._is_played_out = False
         self._fault = ""
+        self._earlier: dict[str, Any] = {}
         self._shown_ns = 0
         self._live = LiveWriter(writer.directory.scratch)
 
@@ -199,6 +200,7 @@ class _Node:
 
     def _setting(self) -> LiveSetting:
         order = self._order
+        self._earlier = trace_of(self._writer.directory, NODE_STATUS)
         return LiveSetting(
             spec=self._spec,
             strategies=self._inputs.strategies,
@@ -213,9 +215,7 @@ class _Node:
             is_killed=order.is_killed,
             give_up=order.give_up,
             last_bars=self._last_bars(),
-            awaited=awaited_feeds(
-                self._spec.data, self._last_bars(), trace_of(self._writer.directory, NODE_STATUS), self._clock.now_ns()
-            ),
+            awaited=awaited_feeds(self._spec.data, self._last_bars(), self._earlier, self._clock.now_ns()),
             saved_state=self._saved_state() if order.attempt > 1 else None,
         )
 
@@ -319,7 +319,7 @@ class _Node:
             "endpoint": order.endpoint.http,
             "account_key": account_key(order.endpoint.http, order.api_key),
         }
-        self._live.write(NODE_STATUS, {**named, **document})
+        self._live.write(NODE_STATUS, {**named, **with_earlier_bars(document, self._earlier)})
 
 
 def _load_what_seals() -> None:
