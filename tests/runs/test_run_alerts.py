@@ -155,3 +155,23 @@ def test_a_sink_without_a_target_starts_no_run(tmp_path: Path) -> None:
     code, words = paper.refused()
     assert (code, "TC_ALERT_PAGER" in words) == (2, True), words
     assert not paper.run.path.exists()
+
+
+@pytest.mark.parametrize(("action", "is_told"), [("leave", True), ("flatten", False)])
+def test_a_run_that_ends_as_it_was_told_to_and_leaves_a_position_says_so(
+    tmp_path: Path, action: str, is_told: bool
+) -> None:
+    """`on_stop: leave` keeps position and stop: somebody is woken, and told what is left; nobody where it is flat."""
+    paper = Paper(tmp_path, "10m")
+    paper.trade("stuck.py:Stuck", "mode: nothing", 300)
+    paper.spec.write_text(paper.spec.read_text().replace("on_stop: flatten", f"on_stop: {action}"))
+    process = paper.start()
+    paper.until_counted("OrderAccepted", 2)
+    process.send_signal(signal.SIGTERM)
+    code, facts, words = ended(process)
+    assert (code, facts["status"], facts["reconciliation"]) == (0, "interrupted", "matched"), words
+    said = [alert["what"] for alert in alerts_of(paper) if alert["kind"] == "position_left"]
+    assert len(said) == is_told, said
+    if is_told:
+        assert said[0].startswith("the run ended and left position BTCUSDT-PERP.BINANCE 0.010"), said
+        assert "order " in said[0]

@@ -150,6 +150,8 @@ class _Node:
                 left = f"; it holds {outcome.left.describe()}" if outcome.left else ""
                 self._say({"event": "open", "reason": f"{outcome.reason}{left}"})
                 return None
+            if outcome.left.positions:
+                self._say({"event": "left", "what": outcome.left.describe()})
             ending = _ending(outcome, is_interrupt=self._stop.kind == "interrupt", order=order)
             state = {**self._derived_state(), **outcome.state}
             self._keep_venue_record()

@@ -117,6 +117,8 @@ class RunAlerts:
             self._agent_stalled(fact)
         elif event == "open":
             self.raise_alert(AlertKind.position_left, f"the run ended and is not confirmed: {fact['reason']}")
+        elif event == "left":
+            self.raise_alert(AlertKind.position_left, f"the run ended and left {fact['what']}")
 
     def _stood_down(self, data: dict[str, Any], subject: str, ts: int) -> None:
         if data["by"] == _ENDING:
