@@ -83,6 +83,22 @@ def test_a_node_that_cannot_begin_again_is_tried_again_and_what_it_holds_is_not_
     assert verified.is_equal, verified.difference
 
 
+def test_a_node_that_is_asked_to_stop_while_it_starts_again_lets_go_of_what_the_run_holds(tmp_path: Path) -> None:
+    """It starts, for nobody else can let go; `on_stop` is obeyed before the run is sealed."""
+    paper = Paper(tmp_path, "10m")
+    paper.trade("stuck.py:Stuck", "mode: nothing", 300)
+    process = paper.start()
+    paper.until_counted("OrderAccepted", 2)
+    os.kill(paper.run.metadata()["pid"], signal.SIGKILL)
+    paper.until_counted("NodeStarted", 2)  # it takes requests to stop from here on, and does not run yet
+    process.send_signal(signal.SIGTERM)
+    code, facts, words = ended(process)
+    assert (code, facts["status"], facts["reconciliation"]) == (0, "interrupted", "matched"), words
+    assert not paper.fold().positions_open
+    last = [e.payload() for e in read_entries(paper.run.file(JOURNAL)) if e.type == "VenueStateRecorded"][-1]
+    assert (last["orders"], last["positions"]) == ([], {})
+
+
 def test_decisions_at_timers_on_denials_and_on_history_are_replayed_and_state_is_kept(tmp_path: Path) -> None:
     """What a strategy decides at timers, by its clock, on a denial, on past bars is repeated; its state is sealed."""
     for mode, speed in (("timer", 1), ("history", 300)):
