@@ -319,7 +319,7 @@ class LiveRun:
         state = self._gate.state_documents()
         if has_state(kept):
             state["strategies.json"] = kept
-        if fault is not None and end not in ("failed", "refused"):
+        if fault is not None and end not in ("failed", "refused", "killed"):
             others = "" if ENGINE in self._faults else "the others went on, and "
             end, reason = "failed", f"{fault}; {others}the run {reason}"
         return LiveOutcome(

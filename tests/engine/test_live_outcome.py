@@ -1,0 +1,26 @@
+"""How a live run ended, where more than one thing happened to it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+
+from tc.engine.live import LiveRun
+from tc.engine.live_ending import Holdings
+from tc.errors import StrategyRaised
+
+
+@pytest.mark.parametrize(("end", "told"), [("killed", "killed"), ("stopped", "failed"), ("completed", "failed")])
+def test_a_kill_stays_one_though_a_strategy_failed_before(end: str, told: str) -> None:
+    """A fault of a strategy makes an ordinary end a failure; a kill is sealed as such, and only once it is flat."""
+    run = object.__new__(LiveRun)
+    run._faults = {"one": StrategyRaised("strategy 'one' raised")}
+    run._gate = SimpleNamespace(state_documents=dict)  # type: ignore[assignment]
+    run._setting = SimpleNamespace(bars_total=None)  # type: ignore[assignment]
+    run._recorder = SimpleNamespace(counts=Counter())  # type: ignore[assignment]
+    run._bars, run._is_confirmed = 0, False
+    outcome = run._outcome(end, "its reason", Holdings((), ()), b'{"strategies": {}}')  # type: ignore[arg-type]
+    assert outcome.end == told
+    assert "its reason" in outcome.reason
