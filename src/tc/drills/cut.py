@@ -184,8 +184,8 @@ CUTS: Mapping[str, Mapping[str, Cut]] = {
     },
     "kill latch": {
         "node": _without("tc.runs.paper_node:require_no_latch"),
-        "run": _answering(False, "tc.runs.paper:is_latched"),
-        "runs": _answering(False, "tc.runs.paper:is_latched"),
+        "run": _answering(False, "tc.runs.paper_kill:is_latched"),
+        "runs": _answering(False, "tc.runs.paper_kill:is_latched"),
     },
     "gate check": {"node": _all_allowed},
     "stand-down": {"node": _without("tc.engine.gate_watch:GateWatch.stand_down")},
@@ -210,7 +210,9 @@ CUTS: Mapping[str, Mapping[str, Cut]] = {
     "sync before send": {"node": _unrecorded},
     "kill past the disk": {"kill": _latch_or_nothing, "agent": _without("tc.runs.agent:Agent._kill")},
     "reservation": {"node": _answering(None, "tc.engine.gate:Gate._denial_of")},
-    "containment": {"node": _without("tc.engine.live:contain")},
+    "containment": {  # nor the engine's own word that something raised in it
+        "node": _without("tc.engine.live:contain", "tc.engine.live_shutdown:ShutdownCalls.attach")
+    },
     "agent restart": {"run": _answering(True, "tc.runs.paper_agent:ArmedAgent.look")},
     "alerts": {
         "run": _without("tc.runs.run_alert:RunAlerts.raise_alert"),
