@@ -185,7 +185,7 @@ CUTS: Mapping[str, Mapping[str, Cut]] = {
     "kill latch": {
         "node": _without("tc.runs.paper_node:require_no_latch"),
         "run": _answering(False, "tc.runs.paper_kill:is_latched"),
-        "runs": _answering(False, "tc.runs.paper_kill:is_latched"),
+        "runs": _answering(False, "tc.runs.paper_kill:is_latched", "tc.runs.paper_recovery:require_unkilled"),
     },
     "gate check": {"node": _all_allowed},
     "stand-down": {"node": _without("tc.engine.gate_watch:GateWatch.stand_down")},

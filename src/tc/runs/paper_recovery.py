@@ -43,7 +43,7 @@ def resume_paper(
     if holder is not None:
         raise BusyError(f"run {run_id} is still running, held by {holder.describe()}; `tc runs stop {run_id}` first")
     if not is_closing:
-        _require_unkilled(run)
+        require_unkilled(run)
     end_orphans(run, clock)
     request = PaperRequest(
         run.file(RUN_SPEC), roots, run_id, metadata["operator"], spec_folder(metadata), _starts(run) + 1, is_closing
@@ -68,7 +68,7 @@ def end_orphans(run: RunDirectory, clock: Clock = SYSTEM_CLOCK) -> list[int]:
     return ended
 
 
-def _require_unkilled(run: RunDirectory) -> None:
+def require_unkilled(run: RunDirectory) -> None:
     state = KillLatch.of_run(run.roots, run.run_id).state()
     if state is not None:
         raise RefusedError(
