@@ -225,3 +225,20 @@ def test_the_rest_of_a_list_is_denied_where_nobody_answered_for_one_of_it() -> N
         assert (first.is_inflight, second.status_string(), lab.posts) == (True, "DENIED", ["O-1"])
 
     asyncio.run(ClientLab(posts_answered(nothing)).run(steps))
+
+
+@pytest.mark.parametrize("why", ["held back", "linked"])
+def test_each_order_of_a_list_that_is_not_sent_is_denied_once(why: str) -> None:
+    """Once, though the engine takes what it is told from a queue later; a strategy answers to each denial."""
+
+    async def steps(lab: ClientLab) -> None:
+        reasons = lab.deny_late()
+        if why == "held back":
+            lab.hooks.may_leave = lambda _order: "KILLED: it was closed"
+        linked = ["O-9"] if why == "linked" else []
+        lab.submit_list([lab.order("O-1", *linked), lab.order("O-2", *linked)])
+        await lab.until(lambda: not lab.client._leaving)
+        assert [name for name, _ in reasons] == ["O-1", "O-2"]
+        assert {reason.partition(":")[0] for _, reason in reasons} <= {"KILLED", "UNSUPPORTED_OCO_CONDITIONAL_ORDERS"}
+
+    asyncio.run(ClientLab(posts_answered(never)).run(steps))

@@ -13,7 +13,7 @@ from nautilus_trader.common.component import LiveClock, MessageBus
 from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.execution.engine import ExecutionEngine
 from nautilus_trader.execution.messages import SubmitOrder, SubmitOrderList
-from nautilus_trader.model.enums import OrderSide
+from nautilus_trader.model.enums import ContingencyType, OrderSide
 from nautilus_trader.model.identifiers import ClientOrderId, OrderListId, StrategyId, TraderId
 from nautilus_trader.model.orders import MarketOrder, OrderList
 from nautilus_trader.portfolio.portfolio import Portfolio
@@ -84,11 +84,13 @@ class ClientLab:
             await self.http.close()
             await runner.cleanup()
 
-    def order(self, name: str) -> Any:
-        """Return a market order that the cache knows."""
+    def order(self, name: str, *linked: str) -> Any:
+        """Return a market order that the cache knows; one that is `linked` to others the adapter does not take."""
         order = MarketOrder(
             TRADER, STRATEGY, self.instrument.id, ClientOrderId(name), OrderSide.BUY,
             self.instrument.make_qty(0.01), UUID4(), 0,
+            contingency_type=ContingencyType.OCO if linked else ContingencyType.NO_CONTINGENCY,
+            linked_order_ids=[ClientOrderId(each) for each in linked] or None,
         )  # fmt: skip
         self.cache.add_order(order)
         return order
@@ -101,6 +103,14 @@ class ClientLab:
         """Send several as one list."""
         several = OrderList(OrderListId("OL-1"), orders)
         self.client.submit_order_list(SubmitOrderList(TRADER, STRATEGY, several, UUID4(), 0))
+
+    def deny_late(self) -> list[tuple[str, str]]:
+        """Keep denials from the engine, as while they wait in its queue; return a list of them, which grows."""
+        denied: list[tuple[str, str]] = []
+        self.client.generate_order_denied = lambda *, client_order_id, reason, **_words: denied.append(
+            (client_order_id.value, reason)
+        )
+        return denied
 
     def tell(self, event: Any) -> None:
         """Let the engine hear of an event."""

@@ -98,6 +98,7 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
         self._doubt = Doubt(self, hooks.clock, RECEIVE_WINDOW_MS)
         self._asking: asyncio.Task[None] | None = None
         self._leaving: dict[str, _Leaving] = {}
+        self._begun: set[str] = set()  # those of them that the adapter has come to
         self._kept: dict[str, str] = {}
 
     def _get_cache_active_symbols(self) -> set[str]:
@@ -129,11 +130,18 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
         try:
             if await self._is_cleared(orders):
                 await super()._submit_order_list(command)
-        finally:
+        except BaseException:  # the adapter goes no further where one is not answered
             for order in orders:
-                if order.status == OrderStatus.INITIALIZED:  # the adapter goes no further where one is not answered
+                if order.client_order_id.value not in self._begun:
                     self._deny_order_pre_submit(order, _BROKEN_OFF)
+            raise
+        finally:
             self._left(orders)
+
+    async def _submit_order_inner(self, order: Any, *words: Any) -> None:
+        # Not to be told by its status: what the engine was told of it may wait in its queue.
+        self._begun.add(order.client_order_id.value)
+        await super()._submit_order_inner(order, *words)
 
     async def _modify_order(self, command: Any) -> None:
         await self._sent(command.client_order_id)
@@ -340,6 +348,7 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
 
     def _left(self, orders: list[Any]) -> None:
         for order in orders:
+            self._begun.discard(order.client_order_id.value)
             leaving = self._leaving.pop(order.client_order_id.value, None)
             if leaving is not None and not leaving.future.done():
                 leaving.future.set_result(None)
