@@ -67,3 +67,16 @@ def test_an_agent_that_dies_at_once_is_started_again_later_and_later_and_then_lo
     assert child.started == 4
     assert agent.lost == "its kill agent is lost: it ended with 6 after 3 restarts within an hour"
     assert [fact["event"] for fact in told] == ["agent_dead"] * 3 + ["agent_lost"]
+
+
+def test_an_agent_that_died_is_not_started_again_once_the_run_is_over(tmp_path: Path, child: type[DyingChild]) -> None:
+    """Ended in the pause before its next start, it stays ended, whoever looks at it afterwards."""
+    clock = FakeClock()
+    order = KillOrder("paper", str(tmp_path), str(tmp_path), "127.0.0.1", 1, "", "", True, 0, {})
+    agent = ArmedAgent(order, lambda _fact: None, clock)
+    agent.begin()
+    agent.look()
+    agent.end(is_sealed=False, clock=clock)
+    clock.pass_s(3_600)
+    agent.look()
+    assert child.started == 1

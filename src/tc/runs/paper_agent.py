@@ -154,6 +154,7 @@ class ArmedAgent:
         One that has a run to kill, or does what a node cannot do any more, ends by itself, once that is done and the
         disk has what it leaves behind; of a sealed run it is waited for until it has said how a kill came out.
         """
+        self._again_ns = None  # nor is one that died started again by who looks once more
         if self._child is None:
             return
         deadline_ns = clock.monotonic_ns() + int(SAID_S * 1e9)
