@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from support.gate_lab import World, limited_spec
 from support.ledger_lab import directory_of, make_ledger
 from support.paper_lab import Paper
 from support.venue_process import until
-from tc.durable import lock_holder, read_entries
+from tc.durable import read_entries
 from tc.runs.paper_recovery import resume_paper
 from tc.store.ledger import PositionLedger
 from tc.store.ledger_directory import LedgerDirectory
@@ -52,13 +50,7 @@ def test_a_working_order_whose_reservation_is_lost_is_reserved_again_on_restart(
     process = paper.start()
     paper.until_entries(1)  # the first start of a run is the slow one
     until(lambda: paper.counts_if_any().get("OrderAccepted"), "no order rests")
-    process.kill()
-    os.kill(paper.run.metadata()["pid"], signal.SIGKILL)
-    process.wait()
-    for pipe in (process.stdout, process.stderr):  # its venue lives on, and holds the other ends
-        assert pipe is not None
-        pipe.close()
-    until(lambda: lock_holder(paper.run.lock_path) is None, "the node lives")
+    paper.kill_all(process)
     ledger = LedgerDirectory.of(paper.roots, "paper")
     until(lambda: kinds(ledger) == [RESERVED], "nothing is reserved")
     cut_from(ledger, RESERVED)

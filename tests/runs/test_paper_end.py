@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from support.market import GENERATED, made_up_bars
 from support.paper_lab import Paper, ended
 from support.venue_process import until
 from tc.data.dataset_store import DatasetStore
-from tc.durable import lock_holder, read_entries
-from tc.store.run_directory import INPUTS, JOURNAL
+from tc.durable import read_entries
+from tc.runs.paper import VENUE
+from tc.store.run_directory import INPUTS, JOURNAL, trace_of
 
 pytestmark = pytest.mark.whole_run
 
@@ -98,13 +100,7 @@ def test_a_strategy_that_buys_as_it_starts_buys_nothing_in_a_recovery(tmp_path: 
     paper.trade("odd.py:Odd", "mode: start", 300)
     process = paper.start()
     paper.until_counted("OrderFilled", 1)
-    process.kill()
-    os.kill(paper.run.metadata()["pid"], signal.SIGKILL)
-    process.wait()
-    for pipe in (process.stdout, process.stderr):  # its venue lives on, and holds the other ends
-        assert pipe is not None
-        pipe.close()
-    until(lambda: lock_holder(paper.run.lock_path) is None, "the node lives")
+    paper.kill_all(process)
     command = [sys.executable, "-P", "-m", "tc", "runs", "recover", "paper"]
     done = subprocess.run(command, env=paper.environment, capture_output=True, text=True, timeout=120, check=False)
 
@@ -116,6 +112,27 @@ def test_a_strategy_that_buys_as_it_starts_buys_nothing_in_a_recovery(tmp_path: 
     assert left(paper) == ({}, [])
     verified = paper.verified()
     assert verified.is_equal, verified.difference
+
+
+def test_a_recovery_that_is_asked_to_stop_lets_go_and_seals_all_the_same(tmp_path: Path) -> None:
+    """It ends by itself; what it was started for is done, since nobody would do it after it."""
+    told = ToldRun(tmp_path)
+    paper = told.paper
+    paper.kill_all(told.process)
+    before = trace_of(paper.run, VENUE)["pid"]
+    command = [sys.executable, "-P", "-m", "tc", "runs", "recover", "paper"]
+    recovery = subprocess.Popen(command, env=paper.environment, stderr=subprocess.PIPE, text=True)
+    until(lambda: trace_of(paper.run, VENUE).get("pid") not in (None, before), "its venue did not come back")
+    paper.control("POST", "/fault", {"kind": "latency", "target": "http", "milliseconds": 400})
+    paper.until_counted("NodeStarted", 2)
+    recovery.send_signal(signal.SIGTERM)
+    time.sleep(1)  # one that obeyed would be gone by then
+    paper.control("POST", "/fault", {"kind": "clear"})
+    _, words = recovery.communicate(timeout=120)
+
+    assert recovery.returncode == 0, words
+    assert paper.run.is_sealed
+    assert left(paper) == ({}, [])
 
 
 @pytest.mark.parametrize("lost", ["some", "last"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ import yaml
 from support.market import GENERATED, made_up_bars
 from support.venue_process import until
 from tc.data.dataset_store import DatasetStore
-from tc.durable import read_entries
+from tc.durable import lock_holder, read_entries
 from tc.evidence.fold import Fold, fold_journal
 from tc.runs.paper import VENUE
 from tc.runs.paper_venue import venue_directory
@@ -67,6 +68,16 @@ class Paper:
         )
         _started.append(process)
         return process
+
+    def kill_all(self, process: subprocess.Popen[str]) -> None:
+        """Kill supervisor and node; its venue lives on. Return when the run is held no more."""
+        process.kill()
+        os.kill(self.run.metadata()["pid"], signal.SIGKILL)
+        process.wait()
+        for pipe in (process.stdout, process.stderr):  # the venue holds the other ends
+            assert pipe is not None
+            pipe.close()
+        until(lambda: lock_holder(self.run.lock_path) is None, "the node lives")
 
     def use(self, endpoint: str, keys: str = "api_key_env: PAPER_KEY, api_secret_env: PAPER_SECRET") -> None:
         """Trade at a venue of somebody else's."""

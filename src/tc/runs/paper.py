@@ -245,7 +245,7 @@ class Supervisor:
 
     def _follow(self, node: Child, order: NodeOrder, stop: StopRequest) -> int:
         """Pass on what the node says and what the operator asks until it is gone; keep the venue alive meanwhile."""
-        knows_fault, knows_stop = order.is_closing, order.is_closing and stop.is_set()
+        knows_fault = knows_stop = order.is_closing  # that ends by itself, and no other lets go of what is held
         is_running = is_played_out = False
         try:
             while True:
