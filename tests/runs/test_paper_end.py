@@ -114,7 +114,8 @@ def test_a_strategy_that_buys_as_it_starts_buys_nothing_in_a_recovery(tmp_path: 
     assert verified.is_equal, verified.difference
 
 
-def test_a_recovery_that_is_asked_to_stop_lets_go_and_seals_all_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("who", ["supervisor", "node"])
+def test_a_recovery_that_is_asked_to_stop_lets_go_and_seals_all_the_same(tmp_path: Path, who: str) -> None:
     """It ends by itself; what it was started for is done, since nobody would do it after it."""
     told = ToldRun(tmp_path)
     paper = told.paper
@@ -125,7 +126,7 @@ def test_a_recovery_that_is_asked_to_stop_lets_go_and_seals_all_the_same(tmp_pat
     until(lambda: trace_of(paper.run, VENUE).get("pid") not in (None, before), "its venue did not come back")
     paper.control("POST", "/fault", {"kind": "latency", "target": "http", "milliseconds": 400})
     paper.until_counted("NodeStarted", 2)
-    recovery.send_signal(signal.SIGTERM)
+    os.kill(recovery.pid if who == "supervisor" else paper.run.metadata()["pid"], signal.SIGTERM)
     time.sleep(1)  # one that obeyed would be gone by then
     paper.control("POST", "/fault", {"kind": "clear"})
     _, words = recovery.communicate(timeout=120)
@@ -133,6 +134,24 @@ def test_a_recovery_that_is_asked_to_stop_lets_go_and_seals_all_the_same(tmp_pat
     assert recovery.returncode == 0, words
     assert paper.run.is_sealed
     assert left(paper) == ({}, [])
+
+
+def test_what_has_not_left_when_a_run_ends_does_not_leave_after_it(tmp_path: Path) -> None:
+    """The second order of a list waits for the answer to the first, and is no open order meanwhile."""
+    told = ToldRun(tmp_path)
+    paper = told.paper
+    paper.control("POST", "/fault", {"kind": "latency", "target": "answer", "milliseconds": 2_500})
+    told.tell("add_twice")
+    paper.until_counted("OrderFilled", 2)
+    told.process.send_signal(signal.SIGTERM)
+    paper.until_counted("OrderRejected", 1)
+    paper.control("POST", "/fault", {"kind": "clear"})
+    code, facts, said = ended(told.process)
+
+    assert (code, facts["status"], facts["reconciliation"]) == (0, "interrupted", "matched"), said
+    assert left(paper) == ({}, [])
+    assert "STOOD_DOWN" in entries(paper, "OrderRejected")[-1]["reason"]
+    assert sum(1 for fill in entries(paper, "OrderFilled") if fill["order_side"] == "BUY") == 2
 
 
 @pytest.mark.parametrize("lost", ["some", "last"])

@@ -25,7 +25,7 @@ from tc.engine.live_client import LiveHooks
 from tc.engine.live_config import build_node
 from tc.engine.live_control import LiveControl
 from tc.engine.live_data_end import DataEnd
-from tc.engine.live_ending import Action, Holdings, action_at, holdings, let_go
+from tc.engine.live_ending import Action, Holdings, action_at, holdings, let_go, not_begun
 from tc.engine.live_fault import contain
 from tc.engine.live_guard import LiveGuard
 from tc.engine.live_http import LoopbackHttp
@@ -282,6 +282,7 @@ class LiveRun:
         strategies = [loaded.strategy for loaded in self._setting.strategies]
         self._control.end()
         self._gate.control.stand_down(ENDING, by="run")
+        self._guard.turn_away(not_begun(self._kernel, self._hooks.client, strategies))
         await self._launch.call_off()
         if self._node.trader.is_running and self._sink.fault is None:
             for strategy in strategies:
@@ -289,8 +290,8 @@ class LiveRun:
                     strategy.stop()
             if not self._setting.is_killed:  # else made flat without a node already: this one sends nothing
                 await let_go(self._kernel, self._gate, strategies, self._action(end), self._clock)
-        left = holdings(self._kernel, strategies)
         self._is_confirmed = await self._looker.settle("end")
+        left = holdings(self._kernel, strategies)
         self._looker.end()
         self._control.close()
         self._beat.end()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from nautilus_trader.model.enums import OrderSide
+from nautilus_trader.model.enums import OrderSide, OrderStatus
 
 from tc.clock import Clock
 from tc.engine.gate_setup import GateParts
@@ -29,6 +29,7 @@ ROUNDS_MAX = 6
 CANCELS_MAX = 3
 """How often one order's cancel is sent where the venue refuses it and the order works still."""
 _EVENTS = "events.order.*"
+_NOT_BEGUN = (OrderStatus.INITIALIZED, OrderStatus.RELEASED)
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,19 @@ def holdings(kernel: Any, strategies: list[Any]) -> Holdings:
         for position in kernel.cache.positions_open(strategy_id=strategy.id)
     ]
     return Holdings(tuple(sorted(orders)), tuple(sorted(positions)))
+
+
+def not_begun(kernel: Any, client: Any, strategies: list[Any]) -> list[Any]:
+    """Return what the client has taken and not begun to send, and does more than reduce: entries that come too late.
+
+    The cache calls them neither open nor in flight: nobody would cancel them, and they would leave once all is let go.
+    """
+    return [
+        order
+        for strategy in strategies
+        for order in kernel.cache.orders(strategy_id=strategy.id)
+        if order.status in _NOT_BEGUN and client.is_leaving(order.client_order_id) and not order.is_reduce_only
+    ]
 
 
 class _Ending:

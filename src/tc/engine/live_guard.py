@@ -1,4 +1,4 @@
-"""What ends a live run before it goes wrong: time-bound orders on bars that are faster than time, and memory.
+"""What a live run keeps from going wrong: time-bound orders on bars that are faster than time, memory, late orders.
 
 Orders, timers and internal bars run on real time. On bars at a hundred times their speed a timer fires at other bars
 than its strategy means, a GTD order lives for other bars, a bar made here holds other ones.
@@ -35,6 +35,7 @@ class LiveGuard:
         self._memory_max_mb = MEMORY_MAX_MB if safety is None else safety.max_memory_mb or MEMORY_MAX_MB
         self._refusal: RefusedError | None = None
         self._looked_ns = 0
+        self._turned_away: set[Any] = set()
 
     def attach(self, kernel: Any) -> None:
         """See what strategies subscribe to."""
@@ -52,11 +53,17 @@ class LiveGuard:
 
     def refused(self, order: Any) -> str | None:
         """Return why an order must not leave, or None."""
+        if order.client_order_id in self._turned_away:
+            return "STOOD_DOWN: the run ended before the order left"
         if self._speed is None or order.time_in_force != TimeInForce.GTD:
             return None
         text = f"order {order.client_order_id} is good till a date, which is real time"
         self._refuse(text)
         return f"REAL_TIME: {text}"
+
+    def turn_away(self, orders: list[Any]) -> None:
+        """Let none of the orders leave any more."""
+        self._turned_away |= {order.client_order_id for order in orders}
 
     def look(self, now_ns: int) -> None:
         """Return if the run may go on.

@@ -119,7 +119,7 @@ class _Node:
     def _should_stop(self) -> bool:
         if self._fault:  # one that does not trade yet leaves it to the next, which lets go of what is held
             raise (ComponentFault if self._is_running else NotStarted)(self._fault)
-        return self._stop.is_set()
+        return self._stop.is_set() and not self._order.is_closing  # that ends by itself, with nobody after it
 
     def run(self) -> RunResult | None:
         """Run and seal."""

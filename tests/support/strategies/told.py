@@ -105,6 +105,12 @@ class Told(Strategy):
         """Add risk."""
         self.send(OrderSide.BUY, "0.003")
 
+    def do_add_twice(self) -> None:
+        """Add risk by two orders of one list: the second leaves when the first is answered."""
+        size = self.instrument.make_qty(Decimal("0.003"))
+        orders = [self.order_factory.market(self.config.instrument_id, OrderSide.BUY, size) for _ in range(2)]
+        self.submit_order_list(self.order_factory.create_list(orders))
+
     def do_reduce(self) -> None:
         """Reduce the position."""
         self.send(OrderSide.SELL, "0.002", reduce_only=True)
