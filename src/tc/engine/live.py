@@ -282,7 +282,7 @@ class LiveRun:
         strategies = [loaded.strategy for loaded in self._setting.strategies]
         self._control.end()
         self._gate.control.stand_down(ENDING, by="run")
-        self._guard.turn_away(not_begun(self._kernel, self._hooks.client, strategies))
+        self._guard.turn_away(not_begun(self._kernel, strategies))
         await self._launch.call_off()
         if self._node.trader.is_running and self._sink.fault is None:
             for strategy in strategies:

@@ -81,16 +81,17 @@ def holdings(kernel: Any, strategies: list[Any]) -> Holdings:
     return Holdings(tuple(sorted(orders)), tuple(sorted(positions)))
 
 
-def not_begun(kernel: Any, client: Any, strategies: list[Any]) -> list[Any]:
-    """Return what the client has taken and not begun to send, and does more than reduce: entries that come too late.
+def not_begun(kernel: Any, strategies: list[Any]) -> list[Any]:
+    """Return what is on its way and was not begun to be sent, and does more than reduce: entries that come too late.
 
-    The cache calls them neither open nor in flight: nobody would cancel them, and they would leave once all is let go.
+    Past the gate, in the engine's queue or with the client, they are neither open nor in flight for the cache: nobody
+    would cancel them, and they would leave once all is let go.
     """
     return [
         order
         for strategy in strategies
         for order in kernel.cache.orders(strategy_id=strategy.id)
-        if order.status in _NOT_BEGUN and client.is_leaving(order.client_order_id) and not order.is_reduce_only
+        if order.status in _NOT_BEGUN and not order.is_reduce_only
     ]
 
 
