@@ -285,7 +285,7 @@ class _Node:
             )
         if not ledger.capital:  # new, or its making was cut short: nothing can have traded under it
             ledger.deposit("starting-balance", wallet[CURRENCY])
-        ledger.defer()  # an order waits for its reservation and its intent together
+        ledger.defer()  # an order waits for its intent alone: its reservation is synced behind it
         return {CURRENCY: ledger}
 
     def _on_running(self) -> None:
