@@ -242,3 +242,23 @@ def test_each_order_of_a_list_that_is_not_sent_is_denied_once(why: str) -> None:
         assert {reason.partition(":")[0] for _, reason in reasons} <= {"KILLED", "UNSUPPORTED_OCO_CONDITIONAL_ORDERS"}
 
     asyncio.run(ClientLab(posts_answered(never)).run(steps))
+
+
+def test_an_order_whose_task_is_canceled_before_it_is_sent_is_denied() -> None:
+    """The node disconnects while it waits for room: it would else be neither sent nor over."""
+
+    async def steps(lab: ClientLab) -> None:
+        waiting, order = asyncio.Event(), lab.order("O-1")
+
+        async def take(*_words: Any) -> str | None:
+            waiting.set()
+            return await asyncio.Event().wait() and None
+
+        lab.http.take = take  # type: ignore[method-assign]
+        lab.submit(order)
+        await waiting.wait()
+        await lab.client.cancel_pending_tasks()
+        await lab.until(lambda: not lab.client._leaving)
+        assert (order.status_string(), lab.posts) == ("DENIED", [])
+
+    asyncio.run(ClientLab(posts_answered(never)).run(steps))

@@ -111,6 +111,27 @@ def test_inputs_are_in_their_file_before_an_order_can_leave(tmp_path: Path) -> N
     asyncio.run(run())
 
 
+def test_inputs_of_an_order_that_waited_for_another_sync_are_in_their_file_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is noted while the disk works for an earlier order is flushed with the later order's own sync."""
+
+    async def run() -> None:
+        journal, slow = slow_journal(tmp_path, monkeypatch)
+        sink = LiveSink(journal, lambda _fault: None)
+        noted, flushed = ["first"], list[str]()
+        sink.flush_inputs = lambda: flushed.extend(noted[len(flushed) :])
+        sink.add("SubmitOrder", 1, b"{}")
+        noted.append("second")
+        leaving = asyncio.create_task(sink.recorded(sink.add("SubmitOrder", 2, b"{}")))
+        slow.may_go.set()
+        await leaving
+        assert flushed == noted
+        sink.close()
+
+    asyncio.run(run())
+
+
 def test_a_disk_that_hangs_does_not_hold_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However quick the last sync was, the loop goes on while one hangs, and the order is not let go."""
 

@@ -38,6 +38,7 @@ TOLD_AS_OFTEN = """    told = 0
         super().generate_order_filled(**words)
 
 """
+WAITS = "        if self._recorded_seq < wanted:\n            is_soon"
 SUBMIT = '    def submit_order(self, command: Any) -> None:\n        """Send one order'
 CUTS = (
     Cut("kill latch", "kill-latch-across-restart", (
@@ -56,12 +57,12 @@ CUTS = (
         ("engine/live_look.py", "return seen, compare(seen, self._view(), self._fold)", "return seen, []"),
     )),
     Cut("sync before send", "disk-full", (
-        ("engine/live_sink.py", "        self._flush(self.flush_inputs)  # the disk", "        return  # the disk"),
+        ("engine/live_sink.py", WAITS, WAITS.replace("self._recorded_seq < wanted", "False")),
         ("engine/live_sink.py", "        self.sync_all_soon()\n        wanted", "        return\n        wanted"),
         ("engine/live_sink.py", "            self._on_fault(self.fault)\n", ""),
     )),
     Cut("sync before send", "journal-fsync-error", (
-        ("engine/live_sink.py", "        self._flush(self.flush_inputs)  # the disk", "        return  # the disk"),
+        ("engine/live_sink.py", WAITS, WAITS.replace("self._recorded_seq < wanted", "False")),
         ("engine/live_sink.py", "        self.sync_all_soon()\n        wanted", "        return\n        wanted"),
         ("engine/live_sink.py", "            self._on_fault(self.fault)\n", ""),
     )),

@@ -22,7 +22,8 @@ from support.engine_lab import lab_spec
 from support.fake_clock import FakeClock
 from tc.clock import SYSTEM_CLOCK
 from tc.engine.instrument import build_instrument
-from tc.engine.live_client import LiveHooks, client_factories
+from tc.engine.live_client import LiveHooks
+from tc.engine.live_factories import client_factories
 from tc.engine.live_http import LoopbackHttp
 from tc.model.endpoint import ApiKeys
 

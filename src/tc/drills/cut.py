@@ -113,7 +113,7 @@ def _unrecorded() -> None:
     """Orders leave whether they are on disk or not, and a journal that fails is nobody's fault."""
     for name in ("recorded", "synced"):
         _swap(f"tc.engine.live_sink:LiveSink.{name}", _never)
-    _swap("tc.engine.live_sink:LiveSink._fail", _nothing)
+    _swap("tc.engine.live_sink:LiveSink.fail", _nothing)
 
 
 def _latch_or_nothing() -> None:

@@ -84,6 +84,8 @@ class InputTap:
         Raises:
             StorageError: it is not written.
         """
+        if not self._pending:
+            return
         pending, self._pending = self._pending, []
         self._journal.add_all([(kind, ts, _encoded(depth, body)) for kind, ts, depth, body in pending])
         self._journal.flush()

@@ -18,15 +18,16 @@ from tc.durable import Entry, Journal
 from tc.engine.endpoint import Endpoints
 from tc.engine.gate_ledger import EXTERNAL
 from tc.engine.gate_setup import GateParts, attach_gate, build_gate
-from tc.engine.input_tap import ATTEMPT, ENDED, ENGINE_RAISED, InputTap
+from tc.engine.input_tap import ATTEMPT, ENDED, InputTap
 from tc.engine.instrument import build_instrument, describe_instrument
 from tc.engine.live_beat import LiveBeat
 from tc.engine.live_client import LiveHooks
 from tc.engine.live_config import build_node
 from tc.engine.live_control import LiveControl
 from tc.engine.live_data_end import DataEnd
-from tc.engine.live_ending import Action, Holdings, action_at, holdings, let_go, not_begun
+from tc.engine.live_ending import Holdings, holdings, let_go, not_begun
 from tc.engine.live_fault import contain
+from tc.engine.live_faults import LiveFaults
 from tc.engine.live_guard import LiveGuard
 from tc.engine.live_http import LoopbackHttp
 from tc.engine.live_look import ON_DEMAND, Looker, traded_in
@@ -42,14 +43,12 @@ from tc.engine.progress import Progress
 from tc.engine.recorder import PRIORITY, Recorder
 from tc.engine.state import engine_state
 from tc.engine.venue_facts import describe_venue
-from tc.errors import NotStarted, RefusedError, StrategyRaised, TcError
+from tc.errors import NotStarted, RefusedError, TcError
 from tc.evidence.fold import Fold, fold_entry
 from tc.evidence.latency import MEASURED, NodeMeasured
 from tc.model.heartbeat import stale_limit_s
 
 SYNC_NS = 500_000_000  # what no order waits for is on disk after so long at most
-RAISED = "StrategyRaised"
-ENGINE = ""  # whose fault it is when it is no strategy's
 ENDING = "the run is ending"
 LOOK_SIGNAL, KILL_SIGNAL = signal.SIGUSR1, signal.SIGUSR2
 KILL_REASON = "the kill latch of the run is closed"
@@ -76,14 +75,12 @@ class LiveRun:
         self._journal = journal
         self._inputs = inputs
         self._guard = LiveGuard(setting.spec, setting.strategies)
-        self._state = StateKeeper(setting.strategies, controls.save_state, self._on_strategy_fault)
+        self._faults = LiveFaults(setting, controls.clock)
+        self._state = StateKeeper(setting.strategies, controls.save_state, self._faults.on_strategy)
         self._controls = controls
         self._clock = controls.clock
         self._data_end = DataEnd(setting.last_bars, controls.is_played_out, controls.clock)
-        self._faults: dict[str, TcError] = {}
-        self._wish = ""  # a strategy's, to end everything
         self._is_confirmed = False
-        self._is_called = asyncio.Event()
         self._bars = 0
         self._ts_last = 0
 
@@ -95,7 +92,7 @@ class LiveRun:
             end, reason = await self._wait()
         except TcError as fault:
             end, reason = "refused" if isinstance(fault, RefusedError) else "failed", str(fault)
-            self._faults[ENGINE] = fault
+            self._faults.keep(fault)
         self._status.phase = "ending"
         left = await self._finish(end)
         self._status.end()
@@ -127,7 +124,7 @@ class LiveRun:
         self._sink = LiveSink(self._journal, self._on_storage_fault, self._fold_entry, self._own, self._clock)
         self._recorder = Recorder(
             self._sink, kernel.clock, full=spec.observability.journal == "full", batch=1,
-            on_fault=lambda: None, attribution=self._controls.attribution, order_of=kernel.cache.order,
+            on_fault=self._on_recorder_fault, attribution=self._controls.attribution, order_of=kernel.cache.order,
         )  # fmt: skip
         for instrument in spec.instruments:
             kernel.cache.add_instrument(build_instrument(instrument))
@@ -147,7 +144,7 @@ class LiveRun:
         self._tap.note(ATTEMPT, {"attempt": setting.attempt})
         for loaded in setting.strategies:
             contain(
-                loaded.strategy, loaded.spec.id, self._on_strategy_fault, self._tap, is_silent=bool(setting.give_up)
+                loaded.strategy, loaded.spec.id, self._faults.on_strategy, self._tap, is_silent=bool(setting.give_up)
             )
             self._node.trader.add_strategy(loaded.strategy)
         self._node.build()
@@ -186,6 +183,7 @@ class LiveRun:
         attach_gate(self._gate, self._endpoints, spec)
         self._gate.gate.venue_room = self._http.too_much
         self._guard.attach(kernel)
+        self._faults.attach(kernel, self._gate, self._recorder, self._tap, self._state)
         self._tap.granted = self._gate.gate.grants
         self._tap.attach(kernel, self._endpoints)
         self._state.load(self._setting.saved_state, self._tap)
@@ -206,7 +204,7 @@ class LiveRun:
             self._node, self._looker, self._take_breaches, self._clock, self._setting.endpoint.http
         )
         names = {loaded.strategy.id.value for loaded in self._setting.strategies}
-        self._shutdown = ShutdownCalls(kernel, names, self._on_wish, self._on_engine_fault)
+        self._shutdown = ShutdownCalls(kernel, names, self._faults.on_wish, self._faults.on_engine)
         self._shutdown.attach()
         self._control = LiveControl(kernel, self._gate, self._recorder, self._sink.synced, self._clock)
         self._status.begin(kernel, self._gate, self._looker)
@@ -218,9 +216,9 @@ class LiveRun:
         self._beat.attach(kernel)
 
     async def _start(self) -> None:
-        if not await self._launch.begin(lambda: not self._controls.should_stop() and ENGINE not in self._faults):
+        if not await self._launch.begin(lambda: not self._controls.should_stop() and not self._faults.is_engine):
             if self._setting.attempt > 1 and not self._setting.is_killed:
-                why = self._faults.get(ENGINE, "it was asked to end")
+                why = self._faults.first if self._faults.is_engine else "it was asked to end"
                 raise NotStarted(f"the node did not begin again, {why}; what the run holds is as it was")
             return
         self._looker.begin()
@@ -248,14 +246,14 @@ class LiveRun:
                 return "stopped", f"stopped on request after {self._bars:,} bars"
             if self._sink.fault is not None:
                 return "failed", str(self._sink.fault)
-            if ENGINE in self._faults or len(self._faults) >= len(setting.strategies):
-                return "failed", str(self._fault())
+            if self._faults.is_fatal:
+                return "failed", str(self._faults.first)
             if setting.give_up:
                 return "failed", setting.give_up
             if setting.is_closing:
                 return "stopped", "closed by recovery"
-            if self._wish:
-                return "shut_down", f"{self._wish}, after bar {self._bars:,}"
+            if self._faults.wish:
+                return "shut_down", f"{self._faults.wish}, after bar {self._bars:,}"
             if setting.duration_s is not None and now_ns - started_ns >= setting.duration_s * 1e9:
                 return "duration", f"ran for its duration of {self._spec.duration}"
             if self._data_end.is_over():
@@ -275,7 +273,7 @@ class LiveRun:
                 total = setting.bars_total or 0
                 self._controls.on_progress(Progress(self._bars, total, self._ts_last, self._recorder.counts))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._is_called.wait(), POLL_S)
+                await asyncio.wait_for(self._faults.is_called.wait(), POLL_S)
 
     async def _finish(self, end: End) -> Holdings:
         """Let go as the spec says, stop the node, and look at the venue's books for the last time."""
@@ -289,7 +287,7 @@ class LiveRun:
                 if strategy.is_running:
                     strategy.stop()
             if not self._setting.is_killed:  # else made flat without a node already: this one sends nothing
-                await let_go(self._kernel, self._gate, strategies, self._action(end), self._clock)
+                await let_go(self._kernel, self._gate, strategies, self._faults.action(end), self._clock)
         self._is_confirmed = await self._looker.settle("end")
         left = holdings(self._kernel, strategies)
         self._looker.end()
@@ -300,9 +298,6 @@ class LiveRun:
             await asyncio.wait_for(self._node.stop_async(), STOP_S)
         await self._launch.ended()
         return left
-
-    def _action(self, end: End) -> Action:
-        return action_at(end, self._spec.safety, is_given_up=bool(self._setting.give_up), is_faulty=bool(self._faults))
 
     def _record_end(self) -> None:
         self._gate.gate.detach()
@@ -316,20 +311,17 @@ class LiveRun:
         flush_logger()
 
     def _outcome(self, end: End, reason: str, left: Holdings, kept: bytes) -> LiveOutcome:
-        fault = self._fault()
+        fault = self._faults.first
         state = self._gate.state_documents()
         if has_state(kept):
             state["strategies.json"] = kept
         if fault is not None and end not in ("failed", "refused", "killed"):
-            others = "" if ENGINE in self._faults else "the others went on, and "
+            others = "" if self._faults.is_engine else "the others went on, and "
             end, reason = "failed", f"{fault}; {others}the run {reason}"
         return LiveOutcome(
             end, reason, self._bars, self._setting.bars_total, dict(self._recorder.counts), fault, left,
             self._is_confirmed, state,
         )  # fmt: skip
-
-    def _fault(self) -> TcError | None:
-        return self._faults.get(ENGINE) or next(iter(self._faults.values()), None)
 
     def _fold_entry(self, entry_type: str, ts: int, data: bytes) -> None:
         fold_entry(self._fold, Entry(0, ts, entry_type, data, "", 0))
@@ -337,7 +329,7 @@ class LiveRun:
 
     def _on_kill(self) -> None:
         self._gate.control.kill(KILL_REASON, "kill")
-        self._is_called.set()
+        self._faults.is_called.set()
 
     def _on_bar(self, bar: Any) -> None:
         self._bars += 1
@@ -349,40 +341,16 @@ class LiveRun:
         detail = f"order {event.client_order_id} in {event.instrument_id} is nobody's of this run"
         self._gate.watch.stand_down(detail, by="custodian", instrument_id=event.instrument_id.value)
 
-    def _on_wish(self, wish: str) -> None:
-        self._wish = self._wish or wish
-        self._is_called.set()
-
-    def _on_engine_fault(self, fault: TcError) -> None:
-        if ENGINE not in self._faults:
-            self._faults[ENGINE] = fault
-            self._tap.note(ENGINE_RAISED, {"message": str(fault)})
-        self._is_called.set()
-
-    def _on_strategy_fault(self, strategy: Any, fault: StrategyRaised) -> None:
-        strategy_id = strategy.id.value
-        if strategy_id in self._faults:
-            return
-        self._faults[strategy_id] = fault
-        said = {"strategy_id": strategy_id, "message": str(fault)}
-        self._recorder.record(RAISED, said)
-        if not self._state.is_asking:
-            self._tap.note(RAISED, dict(said))
-        self._gate.watch.stand_down(str(fault), by="containment", strategy_id=strategy_id)
-        asyncio.get_running_loop().call_soon(self._contain, strategy)
-
-    def _contain(self, strategy: Any) -> None:
-        if strategy.is_running and len(self._faults) < len(self._setting.strategies):
-            strategy.stop()
-            action = self._action("failed")
-            self._letting_go = asyncio.create_task(let_go(self._kernel, self._gate, [strategy], action, self._clock))
-
     def _measured(self) -> NodeMeasured:
         return measured_now(self._own, self._gate.ledgers.values())
 
     def _on_reconnect(self) -> None:
         self._own.reconnects += 1
         self._looker.request("reconnect")
+
+    def _on_recorder_fault(self) -> None:
+        assert self._recorder.fault is not None
+        self._sink.fail(self._recorder.fault)
 
     def _on_storage_fault(self, fault: TcError) -> None:
         self._gate.standing.stand_down(f"JOURNAL_FAULT: {fault}")

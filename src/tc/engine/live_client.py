@@ -1,41 +1,35 @@
-"""The engine's Binance execution client with its known defects corrected, and the factories that make it.
+"""The engine's Binance execution client with its known defects corrected.
 
 The code that trades is the adapter's own. Corrected is: reports that name a symbol twice after a reconnect (fills were
 doubled), a duplicate id or an aborted resend that reached the strategy as a reject, cancel-all that canceled others'
 orders, a position model that opened one position an order, cancels that overtake their own submit, and requests signed
-by a clock that is not the venue's. What would use
-more of the venue's limits than a node may is denied before it is submitted; a cancel waits for room.
+by a clock that is not the venue's. What would use more of the venue's limits than a node may is denied before it is
+submitted; a cancel waits for room.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
 from nautilus_trader.adapters.binance import BinanceAccountType
 from nautilus_trader.adapters.binance.common.constants import BINANCE_FUTURES_ALGO_ORDER_TYPES
-from nautilus_trader.adapters.binance.common.enums import BinanceEnvironment
 from nautilus_trader.adapters.binance.common.symbol import BinanceSymbol
-from nautilus_trader.adapters.binance.futures.data import BinanceFuturesDataClient
 from nautilus_trader.adapters.binance.futures.execution import BinanceFuturesExecutionClient
-from nautilus_trader.adapters.binance.futures.providers import BinanceFuturesInstrumentProvider
-from nautilus_trader.adapters.binance.http.client import BinanceHttpClient
 from nautilus_trader.core.uuid import UUID4
 from nautilus_trader.execution.messages import BatchCancelOrders, GenerateOrderStatusReports
 from nautilus_trader.live.execution_client import LiveExecutionClient
-from nautilus_trader.live.factories import LiveDataClientFactory, LiveExecClientFactory
 from nautilus_trader.model.enums import OmsType, OrderSide, OrderStatus
-from nautilus_trader.model.identifiers import Venue
 
 from tc.clock import Clock
 from tc.engine.live_doubt import Doubt
 from tc.engine.live_http import CLEARANCE, RECEIVE_WINDOW_MS, LoopbackHttp
-from tc.engine.live_stream import PersistentUserStream, reconnect_soon
+from tc.engine.live_stream import PersistentUserStream
 from tc.errors import ComponentFault, TcError
-from tc.model.endpoint import ApiKeys
 from tc.risk.request_budget import Cost, Need
 
 ACCOUNT_TYPE = BinanceAccountType.USDT_FUTURES
@@ -43,7 +37,7 @@ _ENDED = (OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderSt
 _DUPLICATE_ID = "-4116"
 _ABORTED = "Canceled retry"
 _OVER = "not sent again: it has ended meanwhile"
-_BROKEN_OFF = "not sent: nobody answered for the one before it in its list"
+_BROKEN_OFF = "not sent: nobody answered for the one before it in its list, or the node disconnected"
 RESYNC_PAUSES_S = (0.25, 0.5, 1.0, 2.0, 2.0)
 
 
@@ -119,18 +113,21 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
         super().submit_order_list(command)
 
     async def _submit_order(self, command: Any) -> None:
-        try:
+        with self._on_their_way([command.order]):
             if await self._is_cleared([command.order]):
                 await super()._submit_order(command)
-        finally:
-            self._left([command.order])
 
     async def _submit_order_list(self, command: Any) -> None:
         orders = command.order_list.orders
-        try:
+        with self._on_their_way(orders):
             if await self._is_cleared(orders):
                 await super()._submit_order_list(command)
-        except BaseException:  # the adapter goes no further where one is not answered
+
+    @contextmanager
+    def _on_their_way(self, orders: list[Any]) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:  # the adapter goes no further where one is not answered, or its task is canceled
             for order in orders:
                 if order.client_order_id.value not in self._begun:
                     self._deny_order_pre_submit(order, _BROKEN_OFF)
@@ -352,46 +349,3 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
             leaving = self._leaving.pop(order.client_order_id.value, None)
             if leaving is not None and not leaving.future.done():
                 leaving.future.set_result(None)
-
-
-def client_factories(
-    http: LoopbackHttp, hooks: LiveHooks, keys: ApiKeys
-) -> tuple[type[LiveDataClientFactory], type[LiveExecClientFactory]]:
-    """Return the factories of one node: both of its clients share one HTTP client and one instrument provider."""
-    reconnect_soon()
-    shared: dict[str, Any] = {}
-
-    def parts(config: Any, clock: Any) -> tuple[BinanceHttpClient, BinanceFuturesInstrumentProvider]:
-        if not shared:
-            client = BinanceHttpClient(clock, keys.api_key, keys.api_secret, config.base_url_http)
-            client._client = http
-            shared["client"] = client
-            shared["provider"] = BinanceFuturesInstrumentProvider(
-                client=client, clock=clock, account_type=ACCOUNT_TYPE, config=config.instrument_provider,
-                venue=Venue("BINANCE"),
-            )  # fmt: skip
-            for api in (shared["provider"]._http_account, shared["provider"]._http_wallet):
-                api._timestamp = http.timestamp
-        return shared["client"], shared["provider"]
-
-    class PaperDataFactory(LiveDataClientFactory):
-        @staticmethod
-        def create(loop: Any, name: str, config: Any, msgbus: Any, cache: Any, clock: Any) -> Any:
-            client, provider = parts(config, clock)
-            return BinanceFuturesDataClient(
-                loop=loop, client=client, msgbus=msgbus, cache=cache, clock=clock, instrument_provider=provider,
-                account_type=ACCOUNT_TYPE, base_url_ws=config.base_url_ws, name=name, config=config,
-                base_url_ws_public=config.base_url_ws,
-            )  # fmt: skip
-
-    class PaperExecFactory(LiveExecClientFactory):
-        @staticmethod
-        def create(loop: Any, name: str, config: Any, msgbus: Any, cache: Any, clock: Any) -> Any:
-            client, provider = parts(config, clock)
-            return PaperExecutionClient(
-                hooks, http, loop=loop, client=client, msgbus=msgbus, cache=cache, clock=clock,
-                instrument_provider=provider, base_url_ws=config.base_url_ws, account_type=ACCOUNT_TYPE, name=name,
-                config=config, environment=BinanceEnvironment.LIVE, api_key=keys.api_key, api_secret=keys.api_secret,
-            )  # fmt: skip
-
-    return PaperDataFactory, PaperExecFactory

@@ -22,7 +22,8 @@ from nautilus_trader.live.config import (
 from nautilus_trader.live.node import TradingNode
 from nautilus_trader.model.identifiers import InstrumentId, TraderId
 
-from tc.engine.live_client import ACCOUNT_TYPE, LiveHooks, client_factories
+from tc.engine.live_client import ACCOUNT_TYPE, LiveHooks
+from tc.engine.live_factories import client_factories
 from tc.engine.live_http import RECEIVE_WINDOW_MS, LoopbackHttp
 from tc.engine.log import file_log
 from tc.model.endpoint import ApiKeys, LoopbackEndpoint

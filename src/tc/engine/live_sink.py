@@ -84,10 +84,10 @@ class LiveSink:
         Raises:
             TcError: it is not, and this journal takes nothing more.
         """
-        self._flush(self.flush_inputs)  # the disk is at work meanwhile
-        is_soon = self._is_busy and self._recorded_seq < wanted and self._took_ns < QUICK_NS
-        self._thread.look(WAIT_MS if is_soon else 0)
-        await self._reach(wanted)
+        if self._recorded_seq < wanted:
+            is_soon = self._is_busy and self._took_ns < QUICK_NS
+            self._thread.look(WAIT_MS if is_soon else 0)
+            await self._reach(wanted)
 
     async def _reach(self, wanted: int) -> None:
         while self._recorded_seq < wanted:
@@ -123,7 +123,13 @@ class LiveSink:
                 self._sync()
                 self._sync_also(self._also_asked)
             except TcError as error:
-                self._fail(error)
+                self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """Take nothing more: the journal is not what it should be; told once."""
+        if self.fault is None:
+            self.fault = error if isinstance(error, TcError) else TcBug(f"the journal's sync: {error!r}")
+            self._on_fault(self.fault)
 
     async def _progress(self) -> None:
         self._begin()
@@ -143,6 +149,7 @@ class LiveSink:
             self._flush(self._write)
             self._is_busy = True
             self._thread.begin(self._sync, self._on_recorded)
+            self._flush(self.flush_inputs)  # of these entries, before anybody's `recorded` returns; the disk is at work
         elif self._also_done < self._also_asked:
             self._is_busy = True
             self._thread.begin(partial(self._sync_also, self._also_asked), self._on_also)
@@ -169,7 +176,7 @@ class LiveSink:
         self._go_on()
 
     def _on_failed(self, error: BaseException) -> None:
-        self._fail(error)
+        self.fail(error)
         self._go_on()
 
     def _go_on(self) -> None:
@@ -194,12 +201,7 @@ class LiveSink:
         try:
             flush()
         except TcError as error:
-            self._fail(error)
-
-    def _fail(self, error: BaseException) -> None:
-        if self.fault is None:
-            self.fault = error if isinstance(error, TcError) else TcBug(f"the journal's sync: {error!r}")
-            self._on_fault(self.fault)
+            self.fail(error)
 
 
 def _nothing() -> None:
