@@ -1,7 +1,7 @@
 """Paper: how long a start takes; a market order from the strategy to its fill, with our evidence and without; bars.
 
-The same strategy, venue, dataset and speed, in turns: a plain node on the unmodified adapter, and `tc run`. A sync of
-the disk is timed beside them while they trade.
+The same strategy, venue, dataset and speed, in turns: `tc run` without its journal, and with it; a sync of the disk is
+timed beside them while they trade. Once: a plain node on the unmodified adapter.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _latency() -> None:
 
 
 class Syncs:
-    """Times a small append and its sync ten times a second, on the disk where runs are."""
+    """Appends a little ten times a second, on the disk where runs are, and times the sync of it alone."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
