@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from nautilus_trader.core.uuid import UUID4
+from nautilus_trader.execution.messages import ModifyOrder
 from nautilus_trader.model.events import OrderCanceled, OrderSubmitted
 
 from support.client_lab import STRATEGY, TRADER, Answers, ClientLab, busy, no_such_order
@@ -262,3 +263,50 @@ def test_an_order_whose_task_is_canceled_before_it_is_sent_is_denied() -> None:
         assert (order.status_string(), lab.posts) == ("DENIED", [])
 
     asyncio.run(ClientLab(posts_answered(never)).run(steps))
+
+
+def test_of_a_list_whose_task_is_canceled_no_more_is_sent() -> None:
+    """The node disconnects while nobody has answered for the first: the second does not leave after that."""
+
+    over: list[asyncio.Event] = []
+
+    async def nothing() -> web.StreamResponse:
+        await over[0].wait()
+        return web.Response(status=502)
+
+    async def steps(lab: ClientLab) -> None:
+        over.append(asyncio.Event())
+        first, second = lab.order("O-1"), lab.order("O-2")
+        lab.submit_list([first, second])
+        await lab.until(lambda: lab.posts)
+        await lab.client.cancel_pending_tasks()
+        await lab.until(lambda: not lab.client._leaving)
+        over[0].set()
+        assert (second.status_string(), lab.posts) == ("DENIED", ["O-1"])
+
+    asyncio.run(ClientLab(posts_answered(nothing)).run(steps))
+
+
+def test_a_change_that_must_not_leave_is_refused() -> None:
+    """Where the kill latch closed, or the journal failed, while it waited for the disk: the venue hears nothing."""
+    asked: list[str] = []
+
+    async def answers(request: web.Request) -> web.StreamResponse:
+        asked.append(request.method)
+        return no_such_order()
+
+    async def steps(lab: ClientLab) -> None:
+        order = lab.order("O-1")
+        lab.tell(submitted(lab, order))
+        why: list[str] = []
+        lab.client.generate_order_modify_rejected = lambda *words: why.append(words[4])
+        lab.hooks.may_leave = lambda _order: "KILLED: it was closed"
+        change = ModifyOrder(
+            TRADER, STRATEGY, order.instrument_id, order.client_order_id, None, lab.instrument.make_qty(0.02), None,
+            None, UUID4(), 0,
+        )  # fmt: skip
+        lab.client.modify_order(change)
+        await lab.until(lambda: why)
+        assert (why, asked) == (["KILLED: it was closed"], [])
+
+    asyncio.run(ClientLab(answers).run(steps))

@@ -132,6 +132,24 @@ def test_inputs_of_an_order_that_waited_for_another_sync_are_in_their_file_too(
     asyncio.run(run())
 
 
+def test_inputs_that_cannot_be_written_are_a_fault(tmp_path: Path) -> None:
+    """Whatever they raised, a bug of ours too: it is told, so that the order they belong to does not leave."""
+
+    async def run() -> None:
+        told: list[object] = []
+        sink = LiveSink(Journal.create(tmp_path / "j.jsonl"), told.append)
+
+        def cannot() -> None:
+            raise TypeError("not JSON")
+
+        sink.flush_inputs = cannot
+        sink.add("SubmitOrder", 1, b"{}")
+        assert [type(fault) for fault in told] == [TcBug]
+        sink.close()
+
+    asyncio.run(run())
+
+
 def test_a_disk_that_hangs_does_not_hold_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However quick the last sync was, the loop goes on while one hangs, and the order is not let go."""
 

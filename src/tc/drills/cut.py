@@ -194,7 +194,7 @@ CUTS: Mapping[str, Mapping[str, Cut]] = {
     "resync": {"node": _deaf},
     "dedupe": {"node": _counted_by_delivery},
     "doubt": {"node": _plain_answers},
-    "stream repair": {"node": _without("tc.engine.live_client:reconnect_soon")},
+    "stream repair": {"node": _without("tc.engine.live_factories:reconnect_soon")},
     "order error trigger": {"agent": _without("tc.risk.kill_trigger:TriggerMachine.take_order")},
     "manifest check": {"verify": _answering([], "tc.runs.verify:check_manifest")},
     "reconciliation": {"node": _agreeing},

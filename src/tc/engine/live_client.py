@@ -37,7 +37,7 @@ _ENDED = (OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderSt
 _DUPLICATE_ID = "-4116"
 _ABORTED = "Canceled retry"
 _OVER = "not sent again: it has ended meanwhile"
-_BROKEN_OFF = "not sent: nobody answered for the one before it in its list, or the node disconnected"
+_BROKEN_OFF = "not sent: what was to send it was broken off before"
 RESYNC_PAUSES_S = (0.25, 0.5, 1.0, 2.0, 2.0)
 
 
@@ -136,6 +136,10 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
             self._left(orders)
 
     async def _submit_order_inner(self, order: Any, *words: Any) -> None:
+        # Of a list whose task is canceled the adapter takes the order's end for an answer, and would go on.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError
         # Not to be told by its status: what the engine was told of it may wait in its queue.
         self._begun.add(order.client_order_id.value)
         await super()._submit_order_inner(order, *words)
@@ -144,7 +148,15 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
         await self._sent(command.client_order_id)
         self.hooks.begin_sync()
         await self.hooks.synced()  # more may be reserved for it than its order says
-        await super()._modify_order(command)
+        order = self._cache.order(command.client_order_id)
+        problem = None if order is None else self.hooks.may_leave(order)
+        if problem is None:
+            await super()._modify_order(command)
+            return
+        self.generate_order_modify_rejected(
+            command.strategy_id, command.instrument_id, command.client_order_id, command.venue_order_id, problem,
+            self._clock.timestamp_ns(),
+        )  # fmt: skip
 
     async def _cancel_order(self, command: Any) -> None:
         await self._sent(command.client_order_id)

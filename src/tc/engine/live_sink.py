@@ -128,7 +128,7 @@ class LiveSink:
     def fail(self, error: BaseException) -> None:
         """Take nothing more: the journal is not what it should be; told once."""
         if self.fault is None:
-            self.fault = error if isinstance(error, TcError) else TcBug(f"the journal's sync: {error!r}")
+            self.fault = error if isinstance(error, TcError) else TcBug(f"the journal: {error!r}")
             self._on_fault(self.fault)
 
     async def _progress(self) -> None:
@@ -200,7 +200,7 @@ class LiveSink:
     def _flush(self, flush: Callable[[], None]) -> None:
         try:
             flush()
-        except TcError as error:
+        except Exception as error:  # noqa: BLE001 - a bug of ours too: what is not written down must not be acted on
             self.fail(error)
 
 
