@@ -14,6 +14,7 @@ from nautilus_trader.model.events import OrderCanceled, OrderSubmitted
 
 from support.client_lab import STRATEGY, TRADER, Answers, ClientLab, busy, no_such_order
 from tc.engine import live_doubt
+from tc.errors import StorageError
 
 GONE_S = 3.5
 """So long after it left for the last time: the receive window of 2.5 s, and a second."""
@@ -287,7 +288,8 @@ def test_of_a_list_whose_task_is_canceled_no_more_is_sent() -> None:
     asyncio.run(ClientLab(posts_answered(nothing)).run(steps))
 
 
-def test_a_change_that_must_not_leave_is_refused() -> None:
+@pytest.mark.parametrize("disk", ["works", "failed"])
+def test_a_change_that_must_not_leave_is_refused(disk: str) -> None:
     """Where the kill latch closed, or the journal failed, while it waited for the disk: the venue hears nothing."""
     asked: list[str] = []
 
@@ -295,18 +297,40 @@ def test_a_change_that_must_not_leave_is_refused() -> None:
         asked.append(request.method)
         return no_such_order()
 
+    async def failing() -> None:
+        raise StorageError("sync failed")
+
     async def steps(lab: ClientLab) -> None:
         order = lab.order("O-1")
         lab.tell(submitted(lab, order))
         why: list[str] = []
         lab.client.generate_order_modify_rejected = lambda *words: why.append(words[4])
-        lab.hooks.may_leave = lambda _order: "KILLED: it was closed"
+        if disk == "failed":
+            lab.hooks.synced = failing
+        else:
+            lab.hooks.may_leave = lambda _order: "KILLED: it was closed"
         change = ModifyOrder(
             TRADER, STRATEGY, order.instrument_id, order.client_order_id, None, lab.instrument.make_qty(0.02), None,
             None, UUID4(), 0,
         )  # fmt: skip
         lab.client.modify_order(change)
         await lab.until(lambda: why)
-        assert (why, asked) == (["KILLED: it was closed"], [])
+        assert why == ["KILLED: it was closed" if disk == "works" else "JOURNAL_FAULT: sync failed"]
+        assert asked == []
 
     asyncio.run(ClientLab(answers).run(steps))
+
+
+def test_an_order_whose_task_is_canceled_while_it_waits_for_the_disk_is_rejected() -> None:
+    """It was submitted and has not left, for certain: the journal does not leave it open."""
+
+    async def steps(lab: ClientLab) -> None:
+        lab.recorded.clear()
+        order = lab.order("O-1")
+        lab.submit(order)
+        await lab.until(lambda: "OrderSubmitted" in lab.told)
+        await lab.client.cancel_pending_tasks()
+        await lab.until(lambda: not lab.client._leaving)
+        assert (order.status_string(), lab.posts) == ("REJECTED", [])
+
+    asyncio.run(ClientLab(posts_answered(never)).run(steps))

@@ -10,7 +10,7 @@ import pytest
 
 from tc.durable import Head, Journal
 from tc.engine.live_sink import LiveSink
-from tc.errors import OutcomeUnknown, TcBug, TcError
+from tc.errors import OutcomeUnknown, StorageError, TcError
 from tc.evidence.latency import NodeMeasured
 
 
@@ -144,7 +144,7 @@ def test_inputs_that_cannot_be_written_are_a_fault(tmp_path: Path) -> None:
 
         sink.flush_inputs = cannot
         sink.add("SubmitOrder", 1, b"{}")
-        assert [type(fault) for fault in told] == [TcBug]
+        assert [type(fault) for fault in told] == [StorageError]
         sink.close()
 
     asyncio.run(run())
@@ -206,7 +206,7 @@ def test_a_journal_that_cannot_be_synced_lets_no_order_leave(tmp_path: Path, mon
         sink = LiveSink(journal, lambda _fault: None)
         for _ in range(2):
             seq = sink.add("SubmitOrder", 1, b"{}")
-            with pytest.raises(TcBug):
+            with pytest.raises(StorageError):
                 await sink.recorded(seq)
         sink.close()
 

@@ -137,19 +137,27 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
 
     async def _submit_order_inner(self, order: Any, *words: Any) -> None:
         # Of a list whose task is canceled the adapter takes the order's end for an answer, and would go on.
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if _is_canceled():
             raise asyncio.CancelledError
         # Not to be told by its status: what the engine was told of it may wait in its queue.
         self._begun.add(order.client_order_id.value)
         await super()._submit_order_inner(order, *words)
+        if _is_canceled() and self.left_ns(order.client_order_id) is None:  # while it waited for the disk
+            now_ns = self._clock.timestamp_ns()
+            self.generate_order_rejected(
+                order.strategy_id, order.instrument_id, order.client_order_id, _BROKEN_OFF, now_ns
+            )
 
     async def _modify_order(self, command: Any) -> None:
         await self._sent(command.client_order_id)
         self.hooks.begin_sync()
-        await self.hooks.synced()  # more may be reserved for it than its order says
         order = self._cache.order(command.client_order_id)
-        problem = None if order is None else self.hooks.may_leave(order)
+        try:
+            await self.hooks.synced()  # more may be reserved for it than its order says
+        except TcError as fault:
+            problem: str | None = f"JOURNAL_FAULT: {fault}"
+        else:
+            problem = None if order is None else self.hooks.may_leave(order)
         if problem is None:
             await super()._modify_order(command)
             return
@@ -361,3 +369,9 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
             leaving = self._leaving.pop(order.client_order_id.value, None)
             if leaving is not None and not leaving.future.done():
                 leaving.future.set_result(None)
+
+
+def _is_canceled() -> bool:
+    """Return whether this task was told to end, though the adapter kept that to itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -15,7 +15,7 @@ from functools import partial
 from tc.clock import SYSTEM_CLOCK, Clock
 from tc.durable import Journal
 from tc.engine.live_sync import SyncThread
-from tc.errors import TcBug, TcError
+from tc.errors import StorageError, TcError
 from tc.evidence.latency import NodeMeasured
 
 FLUSH_S = 0.01
@@ -126,9 +126,9 @@ class LiveSink:
                 self.fail(error)
 
     def fail(self, error: BaseException) -> None:
-        """Take nothing more: the journal is not what it should be; told once."""
+        """Take nothing more, told once; a bug counts as a fault of the journal's, over which no node goes on."""
         if self.fault is None:
-            self.fault = error if isinstance(error, TcError) else TcBug(f"the journal: {error!r}")
+            self.fault = error if isinstance(error, StorageError) else StorageError(f"the journal: {error!r}")
             self._on_fault(self.fault)
 
     async def _progress(self) -> None:
