@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from tc.durable import Journal
 from tc.engine.live import LiveRun
 from tc.engine.live_ending import Holdings
-from tc.errors import StrategyRaised, TcBug
+from tc.engine.live_sink import LiveSink
+from tc.engine.recorder import Recorder
+from tc.errors import NotWritten, StrategyRaised, TcError
 
 
 @pytest.mark.parametrize(("end", "told"), [("killed", "killed"), ("stopped", "failed"), ("completed", "failed")])
@@ -27,11 +33,21 @@ def test_a_kill_stays_one_though_a_strategy_failed_before(end: str, told: str) -
     assert "its reason" in outcome.reason
 
 
-def test_a_recorder_that_cannot_record_is_a_fault_of_the_journal() -> None:
-    """What it cannot hand on is not in the journal: nothing leaves after it, and the run fails."""
-    run, told = object.__new__(LiveRun), list[object]()
-    fault = TcBug("no such entry")
-    run._recorder = SimpleNamespace(fault=fault)  # type: ignore[assignment]
-    run._sink = SimpleNamespace(fail=told.append)  # type: ignore[assignment]
-    run._on_recorder_fault()
-    assert told == [fault]
+def test_a_recorder_that_cannot_record_is_a_fault_of_the_journal(tmp_path: Path) -> None:
+    """What it cannot hand on is not in the journal: nothing is recorded after it, and the run is told, once."""
+    told: list[TcError] = []
+
+    def refuse(*_entry: Any) -> None:
+        raise NotWritten(tmp_path, "no room")
+
+    async def record() -> None:
+        run = object.__new__(LiveRun)
+        run._sink = LiveSink(Journal.create(tmp_path / "j.jsonl"), told.append, refuse)
+        clock = SimpleNamespace(timestamp_ns=lambda: 0)
+        run._recorder = Recorder(run._sink, clock, full=True, batch=1, on_fault=run._on_recorder_fault)
+        for _ in range(2):
+            run._recorder.record("Noted", {})
+        run._sink.close()
+
+    asyncio.run(record())
+    assert [type(fault) for fault in told] == [NotWritten]

@@ -22,7 +22,8 @@ from tc.engine.recorder import PRIORITY
 ATTEMPT, ENDED = "AttemptStarted", "AttemptEnded"
 DATA, HISTORY, ORDER, ORDER_EVENT, ACCOUNT = "DataReceived", "HistoryReceived", "OrderAdded", "OrderEvent", "Account"
 TIMER, RESPONSE, LOADED, CLOCK = "TimerFired", "RequestAnswered", "StateLoaded", "ClockRead"
-DECISION, COMMAND, UNKNOWN, ENGINE_RAISED = "Decision", "CommandSent", "UnknownInput", "EngineRaised"
+DECISION, COMMAND, UNKNOWN = "Decision", "CommandSent", "UnknownInput"
+RAISED, ENGINE_RAISED = "StrategyRaised", "EngineRaised"
 REQUESTS = "DataEngine.request"
 _FIRST = PRIORITY + 1
 _COMMANDS_REMEMBERED_MAX = 4096

@@ -152,12 +152,8 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
         await self._sent(command.client_order_id)
         self.hooks.begin_sync()
         order = self._cache.order(command.client_order_id)
-        try:
-            await self.hooks.synced()  # more may be reserved for it than its order says
-        except TcError as fault:
-            problem: str | None = f"JOURNAL_FAULT: {fault}"
-        else:
-            problem = None if order is None else self.hooks.may_leave(order)
+        # Of everything: more may be reserved for it than its order says.
+        problem = await self._problem(self.hooks.synced(), [] if order is None else [order])
         if problem is None:
             await super()._modify_order(command)
             return
@@ -338,17 +334,20 @@ class PaperExecutionClient(BinanceFuturesExecutionClient, _NettingClient):
     async def _clear(self, orders: list[Any], order_id: str) -> str | None:
         """Return when the intent is on disk; why the one of that id must not be sent after all, or None."""
         names = [order.client_order_id.value for order in orders]
-        try:
-            await self.hooks.recorded(max(self._leaving[name].seq for name in names))
-        except TcError as fault:
-            problem: str | None = f"JOURNAL_FAULT: {fault}"
-        else:
-            problem = next(filter(None, map(self.hooks.may_leave, orders)), None)
+        problem = await self._problem(self.hooks.recorded(max(self._leaving[name].seq for name in names)), orders)
         if problem is not None:
             self._kept.update(dict.fromkeys(names, problem))
         elif any(order.is_closed for order in orders if order.client_order_id.value == order_id):
             problem = _OVER
         return problem
+
+    async def _problem(self, disk: Awaitable[None], orders: list[Any]) -> str | None:
+        """Wait for the disk; return why orders must not leave after that, or None."""
+        try:
+            await disk
+        except TcError as fault:
+            return f"JOURNAL_FAULT: {fault}"
+        return next(filter(None, map(self.hooks.may_leave, orders)), None)
 
     def is_leaving(self, client_order_id: Any) -> bool:
         """Return whether an order is on its way out: to be sent still, or again, or without an answer yet."""

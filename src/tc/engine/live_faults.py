@@ -7,14 +7,13 @@ from typing import Any
 
 from tc.clock import Clock
 from tc.engine.gate_setup import GateParts
-from tc.engine.input_tap import ENGINE_RAISED, InputTap
+from tc.engine.input_tap import ENGINE_RAISED, RAISED, InputTap
 from tc.engine.live_ending import Action, action_at, let_go
 from tc.engine.live_setting import LiveSetting
 from tc.engine.live_state import StateKeeper
 from tc.engine.recorder import Recorder
 from tc.errors import StrategyRaised, TcError
 
-RAISED = "StrategyRaised"
 _ENGINE = ""  # whose fault it is when it is no strategy's
 
 

@@ -39,6 +39,7 @@ from tc.engine.input_tap import (
     LOADED,
     ORDER,
     ORDER_EVENT,
+    RAISED,
     REQUESTS,
     RESPONSE,
     TIMER,
@@ -51,8 +52,6 @@ from tc.engine.live_restore import restore_cache
 from tc.engine.strategy_source import LoadedStrategy
 from tc.errors import StrategyRaised
 from tc.model.run_spec import RunSpec
-
-RAISED = "StrategyRaised"
 
 
 @dataclass(frozen=True)
