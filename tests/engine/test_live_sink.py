@@ -97,43 +97,62 @@ def test_what_is_wanted_during_a_sync_is_synced_after_it(tmp_path: Path, monkeyp
     asyncio.run(run())
 
 
-def test_inputs_are_in_their_file_before_an_order_can_leave(tmp_path: Path) -> None:
-    """What made an order is flushed with its intent: a SIGKILL later takes neither."""
+def test_inputs_of_an_order_are_written_when_it_has_left(tmp_path: Path) -> None:
+    """They cost the order nothing: whoever waited for the disk goes on first, up to where it waits again."""
 
     async def run() -> None:
         sink, flushed = LiveSink(Journal.create(tmp_path / "j.jsonl"), lambda _fault: None), []
         sink.flush_inputs = lambda: flushed.append(1)
-        await sink.recorded(sink.add("SubmitOrder", 1, b"{}"))
-        assert flushed
-        assert b'"SubmitOrder"' in (tmp_path / "j.jsonl").read_bytes()
+        for due in (0, 1):
+            await sink.recorded(sink.add("SubmitOrder", 1, b"{}"))
+            assert len(flushed) == due
+            assert (tmp_path / "j.jsonl").read_bytes().count(b'"SubmitOrder"') == due + 1
+            await asyncio.sleep(0)
+            assert len(flushed) == due + 1
         sink.close()
 
     asyncio.run(run())
 
 
-def test_inputs_of_an_order_that_waited_for_another_sync_are_in_their_file_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "behind", [("SubmitOrder",), ("SubmitOrder", "SubmitOrder"), ("SubmitOrder", "OrderSubmitted")]
+)
+@pytest.mark.parametrize("first", ["SubmitOrder", "ModifyOrder"])
+def test_the_journal_says_no_more_than_an_intent_before_its_inputs_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, behind: tuple[str, ...]
 ) -> None:
-    """What is noted while the disk works for an earlier order is flushed with the later order's own sync."""
+    """Of what is added while the disk works the inputs are in their file first: a SIGKILL takes those of one order."""
 
     async def run() -> None:
         journal, slow = slow_journal(tmp_path, monkeypatch)
         sink = LiveSink(journal, lambda _fault: None)
-        noted, flushed = ["first"], list[str]()
-        sink.flush_inputs = lambda: flushed.extend(noted[len(flushed) :])
-        sink.add("SubmitOrder", 1, b"{}")
-        noted.append("second")
-        leaving = asyncio.create_task(sink.recorded(sink.add("SubmitOrder", 2, b"{}")))
+        path, noted, written = tmp_path / "j.jsonl", [first], list[str]()
+        write = journal.flush
+
+        def flush() -> None:
+            write()
+            missing = [kind for kind in noted[len(written) :] if kind.encode() in path.read_bytes()]
+            assert missing in ([], ["SubmitOrder"])
+
+        sink.flush_inputs = lambda: written.extend(noted[len(written) :])
+        monkeypatch.setattr(journal, "flush", flush)
+        sink.add(first, 1, b"{}")
+        sink.sync_soon()
+        for kind in behind:
+            noted.append(kind)
+            seq = sink.add(kind, 2, b"{}")
+        leaving = asyncio.create_task(sink.recorded(seq))
         slow.may_go.set()
         await leaving
-        assert flushed == noted
+        assert written == noted
+        assert sink.fault is None
         sink.close()
 
     asyncio.run(run())
 
 
 def test_inputs_that_cannot_be_written_are_a_fault(tmp_path: Path) -> None:
-    """Whatever they raised, a bug of ours too: it is told, so that the order they belong to does not leave."""
+    """Whatever they raised, a bug of ours too: it is told, and no order leaves after the one that they belong to."""
 
     async def run() -> None:
         told: list[object] = []
@@ -143,8 +162,11 @@ def test_inputs_that_cannot_be_written_are_a_fault(tmp_path: Path) -> None:
             raise TypeError("not JSON")
 
         sink.flush_inputs = cannot
-        sink.add("SubmitOrder", 1, b"{}")
+        await sink.recorded(sink.add("SubmitOrder", 1, b"{}"))
+        await asyncio.sleep(0)
         assert [type(fault) for fault in told] == [StorageError]
+        with pytest.raises(StorageError):
+            await sink.recorded(sink.add("SubmitOrder", 2, b"{}"))
         sink.close()
 
     asyncio.run(run())

@@ -73,6 +73,11 @@ def starts(paper: Paper) -> list[tuple[int, int]]:
     return found
 
 
+def starts_if_any(paper: Paper) -> list[tuple[int, int]]:
+    """Return the starts, none where there is no journal yet."""
+    return starts(paper) if paper.run.file(JOURNAL).exists() else []
+
+
 def end(paper: Paper, process: Any) -> dict[str, int]:
     """End the run and hold what must hold of every run that was killed; return the counts of its entries."""
     process.send_signal(signal.SIGTERM)
@@ -134,6 +139,20 @@ def test_a_node_killed_while_it_reconnects_goes_on(tmp_path: Path) -> None:
         settled = paper.settled()
         assert settled.is_converged, settled
     end(paper, process)
+
+
+def test_a_node_killed_when_an_order_has_left_names_it_where_its_decision_is_lost(tmp_path: Path) -> None:
+    """Between an order and its inputs: every book agrees, and `verify` names the one decision that died."""
+    paper = long_run(tmp_path)
+    paper.trade("stuck.py:Stuck", "mode: leaving", 300)
+    process = paper.start()
+    until(lambda: len(s := starts_if_any(paper)) > 1 and s[-1][1], "the node did not die and come back", 60)
+    settled = paper.settled()
+    assert settled.is_converged, settled
+    end(paper, process)
+    lost = paper.verified().unrecorded
+    assert len(lost) == 1
+    assert lost[0] in {fill.client_order_id for fill in paper.fold().fills}
 
 
 @pytest.mark.parametrize("kind", sampled(ENDING, 2))

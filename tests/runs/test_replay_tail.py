@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tc.durable import Journal
-from tc.runs.replay import replay_run
+from tc.runs.replay import RunReplay, replay_run
 from tc.store.roots import Roots
 from tc.store.run_directory import INPUTS, JOURNAL, RunDirectory
 
@@ -26,15 +28,19 @@ def run_with(tmp_path: Path, entries: list[tuple[str, dict[str, object]]]) -> Ru
     return run
 
 
-def test_an_order_without_a_decision_is_named(tmp_path: Path) -> None:
-    """An order that left while nothing in the inputs made it is a difference."""
-    run = run_with(tmp_path, [(SUBMIT, {"client_order_id": "A"}), (SUBMIT, {"client_order_id": "B"}), (ACCEPTED, {})])
-    _, difference = replay_run(run, tmp_path)
+@pytest.mark.parametrize(
+    "intent", [(SUBMIT, {"client_order_id": "B"}), ("SubmitOrderList", {"orders": ["A", "B"]})], ids=["order", "list"]
+)
+def test_an_order_without_a_decision_is_named(tmp_path: Path, intent: tuple[str, dict[str, object]]) -> None:
+    """An order that left while nothing in the inputs made it is a difference, one of a list too."""
+    run = run_with(tmp_path, [(SUBMIT, {"client_order_id": "A"}), intent, (ACCEPTED, {})])
+    difference = replay_run(run, tmp_path).difference
     assert difference is not None
     assert "order B" in difference
 
 
-def test_the_last_order_of_a_killed_node_may_lack_its_decision(tmp_path: Path) -> None:
-    """Journal first, inputs then: a node killed between the two has not sent that order."""
-    node = (NODE, {"attempt": 2})
-    assert replay_run(run_with(tmp_path, [(SUBMIT, {"client_order_id": "B"}), node]), tmp_path) == (0, None)
+@pytest.mark.parametrize("after", [NODE, "TailRepaired", "RunEnded"])
+def test_the_last_order_of_a_killed_node_may_lack_its_decision_and_is_named(tmp_path: Path, after: str) -> None:
+    """Intent first, inputs when the order has left: of a node killed between the two it is the last word."""
+    run = run_with(tmp_path, [(SUBMIT, {"client_order_id": "B"}), (after, {"attempt": 2}), (ACCEPTED, {})])
+    assert replay_run(run, tmp_path) == RunReplay(0, None, ["B"])

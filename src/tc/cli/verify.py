@@ -80,7 +80,10 @@ def _lines(found: Verification) -> list[str]:
         return [f"{found.run_id}: files intact, inputs unchanged (not run again)"]
     if found.decisions is not None:
         if found.is_equal:
-            return [f"{found.run_id}: verified, all {found.decisions:,} decisions replayed the same in fresh processes"]
+            return [
+                f"{found.run_id}: verified, all {found.decisions:,} decisions replayed the same in fresh processes",
+                *(f"  the decision for {one} died with its node, killed while it sent it" for one in found.unrecorded),
+            ]
         return [
             f"{found.run_id}: the strategies decided otherwise after {found.decisions:,} equal decisions:",
             f"  {found.difference}",

@@ -1,8 +1,12 @@
-"""The journal of a live run as the engine's loop sees it: entries reach the file at once, the disk without blocking.
+"""The journal of a live run as the engine's loop sees it: entries reach the file soon, the disk without blocking.
 
-A SIGKILL loses what was added in the last ten milliseconds, of which the venue is asked again; a power cut nothing
+A SIGKILL loses what was added in the last 25 milliseconds, of which the venue is asked again; a power cut nothing
 that was synced. Whoever is about to send an order waits until its intent is `recorded`, and those who wait at the same
 time share a sync. What can be made again from the journal is synced behind it, where no order waits.
+
+Inputs are in their file before the journal says more than the intent that they led to, which may be the last thing that
+it says: they are written when the order has left. So a SIGKILL loses the cause of one order at most, the last, and the
+replay names it.
 """
 
 from __future__ import annotations
@@ -18,7 +22,8 @@ from tc.engine.live_sync import SyncThread
 from tc.errors import StorageError, TcError
 from tc.evidence.latency import NodeMeasured
 
-FLUSH_S = 0.01
+FLUSH_S = 0.025
+"""Longer than most orders take to be filled on loopback, in whose way it would be."""
 WAIT_MS = 1
 """So long the loop may stand still for a sync, which costs less than a turn of it, where the last one was quick."""
 QUICK_NS = 2_000_000
@@ -28,9 +33,9 @@ _INTENTS = frozenset({"SubmitOrder", "SubmitOrderList"})
 class LiveSink:
     """Takes the recorder's entries into a journal; `on_fault` is called once where the journal fails.
 
-    `on_entry` sees every entry as it is added. `flush_inputs` is called after the journal is flushed, and before an
-    order that is in it can leave. What is in `also` is synced after the journal; where it fails, the journal does. How
-    long intents and syncs took goes into `measured`.
+    `on_entry` sees every entry as it is added. `flush_inputs` is called before the journal is flushed, but for an
+    intent alone: of that, once whoever waits until it is `recorded` has sent it. What is in `also` is synced after the journal;
+    where it fails, the journal does. How long intents and syncs took goes into `measured`.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class LiveSink:
         self._thread = SyncThread(self._on_failed)
         self._added: list[tuple[str, int, bytes]] = []  # hashed and framed when they are flushed: no order waits
         self._is_flush_due = False
+        self._are_inputs_due = False  # those of the last intent in the file
         self._is_busy = False  # the thread is
         self._waiting: list[asyncio.Future[None]] = []
         self._seq = self._wanted_seq = self._recorded_seq = journal.head.seq
@@ -88,6 +94,8 @@ class LiveSink:
             is_soon = self._is_busy and self._took_ns < QUICK_NS
             self._thread.look(WAIT_MS if is_soon else 0)
             await self._reach(wanted)
+        if self._are_inputs_due:
+            self._loop.call_soon(self._flush_inputs)  # whoever asked does not wait again before the order has left
 
     async def _reach(self, wanted: int) -> None:
         while self._recorded_seq < wanted:
@@ -146,13 +154,21 @@ class LiveSink:
             return
         if self._recorded_seq < self._wanted_seq:
             self._began_ns = self._clock.monotonic_ns()
+            if self._are_inputs_due or not self._is_last_word():
+                self._flush_inputs()
+            else:
+                self._are_inputs_due = True
             self._flush(self._write)
             self._is_busy = True
             self._thread.begin(self._sync, self._on_recorded)
-            self._flush(self.flush_inputs)  # of these entries, before anybody's `recorded` returns; the disk is at work
         elif self._also_done < self._also_asked:
             self._is_busy = True
             self._thread.begin(partial(self._sync_also, self._also_asked), self._on_also)
+
+    def _is_last_word(self) -> bool:
+        """Return whether an intent is the last that was added, and the only one."""
+        kinds = [kind for kind, _, _ in self._added]
+        return bool(kinds) and kinds[-1] in _INTENTS and _INTENTS.isdisjoint(kinds[:-1])
 
     def _sync(self) -> int:
         return self._journal.acknowledge().seq  # what was flushed, and nothing that came since
@@ -194,7 +210,11 @@ class LiveSink:
 
     def _flush_all(self) -> None:
         self._is_flush_due = False
+        self._flush_inputs()
         self._flush(self._write)
+
+    def _flush_inputs(self) -> None:
+        self._are_inputs_due = False
         self._flush(self.flush_inputs)
 
     def _flush(self, flush: Callable[[], None]) -> None:

@@ -170,7 +170,7 @@ def prover(
 
     Its decisions are replayed, and its orders given to the venue's exchange once more where they came.
     """
-    _, difference = replay_run(run, folder)
+    difference = replay_run(run, folder).difference
     model = _venue_model(run, side, spec, feeds)
 
     def prove(key: Key) -> Proof:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tc.durable import Entry, read_entries
 from tc.errors import ChildFailed
+from tc.runs.ending import RUN_ENDED
 from tc.runs.inputs import load_inputs
 from tc.store.roots import Roots
 from tc.store.run_directory import INPUTS, JOURNAL, RUN_SPEC, RunDirectory
@@ -20,17 +21,31 @@ if TYPE_CHECKING:
     from tc.engine.replay import Replayed
 
 _ATTEMPT, _DECISION, _COMMAND = "AttemptStarted", "Decision", "CommandSent"
+_AFTER_DEATH = ("TailRepaired", "NodeStarted", RUN_ENDED)
 
 
-def replay_run(run: RunDirectory, folder: Path) -> tuple[int, str | None]:
-    """Return how many decisions were repeated, and the first that was not, in words.
+@dataclass(frozen=True)
+class RunReplay:
+    """How many decisions of a run were repeated, and the first that was not, in words.
+
+    `unrecorded` names the orders whose decision died with the node that was killed while it sent them.
+    """
+
+    decisions: int
+    difference: str | None
+    unrecorded: list[str]
+
+
+def replay_run(run: RunDirectory, folder: Path) -> RunReplay:
+    """Replay every start of the run's node; `folder` is where the strategies' relative paths begin.
 
     Raises:
         ChildFailed: a replay could not be carried out.
     """
-    missing = _unexplained(run)
+    missing, unrecorded = _without_decision(run)
     if missing is not None:
-        return 0, f"order {missing} is in the journal, but no decision in inputs.jsonl made it"
+        words = f"order {missing} is in the journal, but no decision in inputs.jsonl made it"
+        return RunReplay(0, words, unrecorded)
     decisions = 0
     for attempt in sorted(_attempts(run)):
         arguments = ["replay", run.run_id, "--attempt", str(attempt), "--base", str(folder)]
@@ -41,8 +56,8 @@ def replay_run(run: RunDirectory, folder: Path) -> tuple[int, str | None]:
         found = json.loads(child.stdout)
         decisions += found["decisions"]
         if found["difference"] is not None:
-            return decisions, f"start {attempt} of the node, {found['difference']}"
-    return decisions, None
+            return RunReplay(decisions, f"start {attempt} of the node, {found['difference']}", unrecorded)
+    return RunReplay(decisions, None, unrecorded)
 
 
 def replay_attempt(roots: Roots, run_id: str, attempt: int, base: Path) -> dict[str, Any]:
@@ -76,21 +91,26 @@ def _before(run: RunDirectory, attempt: int) -> Iterator[Entry]:
         yield entry
 
 
-def _unexplained(run: RunDirectory) -> str | None:
-    """Return an order that was submitted without a decision in the inputs: the two must tell the same story.
+def _without_decision(run: RunDirectory) -> tuple[str | None, list[str]]:
+    """Return an order that was submitted without a decision in the inputs, and those of which that is excused.
 
-    The last order of a node that was killed may lack its decision, if it never left.
+    The two must tell the same story, but for the last word of a node that was killed: its inputs were to follow.
     """
     known: set[str] = set()
     for entry in read_entries(run.file(INPUTS)):
         if entry.type in (_DECISION, _COMMAND):
             known.update(order["client_order_id"] for order in entry.payload().get("orders", ()))
-    unknown: str | None = None
+    excused: list[str] = []
+    unknown: list[str] = []
     for entry in read_entries(run.file(JOURNAL)):
-        if entry.type == "NodeStarted":
-            unknown = None  # the node before this one ended with it
-        elif unknown is not None:
-            return unknown
-        elif entry.type == "SubmitOrder" and entry.payload()["client_order_id"] not in known:
-            unknown = str(entry.payload()["client_order_id"])
-    return unknown
+        if unknown and entry.type not in _AFTER_DEATH:
+            break
+        excused += unknown
+        unknown = [name for name in _submitted(entry) if name not in known]
+    return (unknown[0] if unknown else None), excused
+
+
+def _submitted(entry: Entry) -> list[str]:
+    if entry.type == "SubmitOrder":
+        return [entry.payload()["client_order_id"]]
+    return list(entry.payload()["orders"]) if entry.type == "SubmitOrderList" else []

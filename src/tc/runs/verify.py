@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,8 @@ _TEXT_SHOWN_MAX = 600
 class Verification:
     """What a verification found; `is_equal` only if nothing at all differed.
 
-    `decisions` counts those of a paper run that were replayed; `attested_by` is the id of the key that signed it.
+    `decisions` counts those of a paper run that were replayed, `unrecorded` names the orders whose decision died with a
+    node that was killed; `attested_by` is the id of the key that signed it.
     """
 
     run_id: str
@@ -42,6 +43,7 @@ class Verification:
     difference: str | None = None
     is_repeated: bool = False
     decisions: int | None = None
+    unrecorded: list[str] = field(default_factory=list)
     attested_by: str | None = None
 
     @property
@@ -93,8 +95,8 @@ def _verify_inputs(run: RunDirectory, spec_path: Path | None, base: Path | None,
             raise InputError(
                 f"run {run_id} was on paper and has no {INPUTS} to replay; --files-only verifies its files and inputs"
             )
-        decisions, difference = replay_run(run, folder)
-        return Verification(run_id, is_repeated=True, decisions=decisions, difference=difference)
+        found = replay_run(run, folder)
+        return Verification(run_id, is_repeated=True, **asdict(found))
     if metadata["result_digest"] is None:
         raise InputError(
             f"run {run_id} ended before it had a result; only its files and inputs can be verified: --files-only"

@@ -16,12 +16,15 @@ from nautilus_trader.model.enums import OrderSide
 from nautilus_trader.model.identifiers import InstrumentId
 from nautilus_trader.trading.strategy import Strategy
 
+from tc.engine.live_sink import LiveSink
+
 STUCK_AT = 8
+FLUSH_INPUTS = LiveSink._flush_inputs
 C_TURNS = 2_000_000_000
 
 
 class StuckConfig(StrategyConfig, frozen=True):
-    """What to trade, and what to do at the eighth bar: `python`, `c`, `dies`, or nothing."""
+    """What to trade, and what to do at the eighth bar: `python`, `c`, `dies`, `leaving`, or nothing."""
 
     instrument_id: InstrumentId
     bar_type: BarType
@@ -36,10 +39,12 @@ class Stuck(Strategy):
     def __init__(self, config: StuckConfig) -> None:
         super().__init__(config)
         self.n = 0
+        self.has_lived = False
 
     def on_start(self) -> None:
         """Subscribe; a strategy that always dies does so at its start, once it has what it holds."""
         self.subscribe_bars(self.config.bar_type)
+        self.has_lived = bool(self.cache.orders())
         if self.config.mode == "dies" and self.cache.orders():
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -50,7 +55,7 @@ class Stuck(Strategy):
         if self.n == 1 and not self.cache.orders():
             quantity = make_qty(self.config.trade_size)
             self.submit_order(self.order_factory.market(self.config.instrument_id, OrderSide.BUY, quantity))
-        if self.n == STUCK_AT:
+        if self.n == STUCK_AT or (self.n > STUCK_AT and self.config.mode == "leaving"):
             getattr(self, f"be_{self.config.mode}")()
 
     def on_order_filled(self, event: Any) -> None:
@@ -78,6 +83,21 @@ class Stuck(Strategy):
     def be_dies(self) -> None:
         """Kill the node."""
         os.kill(os.getpid(), signal.SIGKILL)
+
+    def be_leaving(self) -> None:
+        """Kill the node when an order has left and its inputs are to be written; in the node's first life."""
+        if self.has_lived:
+            return
+
+        def dies(sink: LiveSink) -> None:
+            if sink._are_inputs_due:
+                os.kill(os.getpid(), signal.SIGKILL)
+            FLUSH_INPUTS(sink)
+
+        LiveSink._flush_inputs = dies
+        LiveSink._flush_all = lambda _sink: None  # no timer comes before
+        quantity = self.cache.instrument(self.config.instrument_id).make_qty(self.config.trade_size)
+        self.submit_order(self.order_factory.market(self.config.instrument_id, OrderSide.SELL, quantity))
 
     def be_nothing(self) -> None:
         """Go on."""
