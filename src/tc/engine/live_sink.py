@@ -34,8 +34,8 @@ class LiveSink:
     """Takes the recorder's entries into a journal; `on_fault` is called once where the journal fails.
 
     `on_entry` sees every entry as it is added. `flush_inputs` is called before the journal is flushed, but for an
-    intent alone: of that, once whoever waits until it is `recorded` has sent it. What is in `also` is synced after the journal;
-    where it fails, the journal does. How long intents and syncs took goes into `measured`.
+    intent alone: of that, once whoever waits until it is `recorded` has sent it. What is in `also` is synced after the
+    journal; where it fails, the journal does. How long intents and syncs took goes into `measured`.
     """
 
     def __init__(
