@@ -82,7 +82,10 @@ def _lines(found: Verification) -> list[str]:
         if found.is_equal:
             return [
                 f"{found.run_id}: verified, all {found.decisions:,} decisions replayed the same in fresh processes",
-                *(f"  the decision for {one} died with its node, killed while it sent it" for one in found.unrecorded),
+                *(
+                    f"  the decision for {one} died with its node, killed as it was to send it"
+                    for one in found.unrecorded
+                ),
             ]
         return [
             f"{found.run_id}: the strategies decided otherwise after {found.decisions:,} equal decisions:",

@@ -60,7 +60,8 @@ def run_live(setting: LiveSetting, journal: Journal, inputs: Journal, controls: 
     What reached the strategies is in `inputs`.
 
     Raises:
-        StorageError: the journal or the ledger failed; nothing was sent that is not recorded.
+        StorageError: journal, inputs or ledger failed; no order was sent whose intent is not recorded. Where the inputs
+            did, the cause of the last is missing.
         RefusedError: the endpoint is not on this machine.
     """
     return asyncio.run(LiveRun(setting, journal, inputs, controls).run())

@@ -4,9 +4,9 @@ A SIGKILL loses what was added in the last 25 milliseconds, of which the venue i
 that was synced. Whoever is about to send an order waits until its intent is `recorded`, and those who wait at the same
 time share a sync. What can be made again from the journal is synced behind it, where no order waits.
 
-Inputs are in their file before the journal says more than the intent that they led to, which may be the last thing that
-it says: they are written when the order has left. So a SIGKILL loses the cause of one order at most, the last, and the
-replay names it.
+Inputs are in their file before anything that follows an intent is in the journal. Those of an order alone are written
+when it has left, for it would wait for them. So a SIGKILL takes the cause of one order at most, the last, with those of
+changes and events right before it; the replay names the order.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ _INTENTS = frozenset({"SubmitOrder", "SubmitOrderList"})
 class LiveSink:
     """Takes the recorder's entries into a journal; `on_fault` is called once where the journal fails.
 
-    `on_entry` sees every entry as it is added. `flush_inputs` is called before the journal is flushed, but for an
-    intent alone: of that, once whoever waits until it is `recorded` has sent it. What is in `also` is synced after the
-    journal; where it fails, the journal does. How long intents and syncs took goes into `measured`.
+    `on_entry` sees every entry as it is added. `flush_inputs` is called before the journal is flushed, but where an
+    intent, the only one, ends what is flushed: then once whoever waits until it is `recorded` has sent it. What is in
+    `also` is synced after the journal; where it fails, the journal does. How long intents and syncs took goes into
+    `measured`.
     """
 
     def __init__(

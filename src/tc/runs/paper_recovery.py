@@ -14,7 +14,7 @@ from tc.runs.paper_venue import remove_venue
 from tc.runs.spec_file import spec_folder
 from tc.store.kill_latch import KillLatch
 from tc.store.roots import Roots
-from tc.store.run_directory import JOURNAL, RUN_SPEC, RunDirectory, trace_of
+from tc.store.run_directory import INPUTS, JOURNAL, RUN_SPEC, RunDirectory, trace_of
 from tc.store.run_store import RunStore
 from tc.supervise.process import end_process, signal_process
 
@@ -106,8 +106,14 @@ def stop_run(roots: Roots, run_id: str, timeout_s: float, clock: Clock = SYSTEM_
 
 
 def _starts(run: RunDirectory) -> int:
-    path = run.file(JOURNAL)
-    if not path.exists():
-        return 1
-    found = [entry.payload()["attempt"] for entry in read_entries(path) if entry.type == "NodeStarted"]
-    return max(found, default=1)
+    # In both: a node that is killed as it starts may have written the one and not the other.
+    return max(
+        (
+            int(entry.payload()["attempt"])
+            for name in (JOURNAL, INPUTS)
+            if run.file(name).exists()
+            for entry in read_entries(run.file(name))
+            if entry.type in ("NodeStarted", "AttemptStarted")
+        ),
+        default=1,
+    )

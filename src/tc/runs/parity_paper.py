@@ -170,18 +170,26 @@ def prover(
 
     Its decisions are replayed, and its orders given to the venue's exchange once more where they came.
     """
-    difference = replay_run(run, folder).difference
+    replayed = replay_run(run, folder)
+    difference, lost = replayed.difference, _instruments_of(run, replayed.unrecorded)
     model = _venue_model(run, side, spec, feeds)
 
     def prove(key: Key) -> Proof:
         order = side.orders.get(key)
         if difference is not None:
             return Proof(UNEXPLAINED, f"the run's decisions do not repeat: {difference}", is_broken=order is not None)
+        if order is None and key.instrument_id in lost:
+            return Proof(RESTART, "a decision on this instrument died with a node that was killed")
         if order is None:
             return Proof(LATENCY, "the strategy decided otherwise by what had reached it, and does so again")
         return _proof(key, order, side, model)
 
     return prove
+
+
+def _instruments_of(run: RunDirectory, names: list[str]) -> set[str]:
+    said = (entry.payload() for entry in read_entries(run.file(JOURNAL)) if names and entry.type == "OrderInitialized")
+    return {str(body["instrument_id"]) for body in said if body["client_order_id"] in names}
 
 
 def _venue_model(run: RunDirectory, side: PaperSide, spec: RunSpec, feeds: list[LoadedFeed]) -> VenueModel:

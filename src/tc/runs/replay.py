@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from tc.durable import Entry, read_entries
 from tc.errors import ChildFailed
-from tc.runs.ending import RUN_ENDED
 from tc.runs.inputs import load_inputs
 from tc.store.roots import Roots
 from tc.store.run_directory import INPUTS, JOURNAL, RUN_SPEC, RunDirectory
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from tc.engine.replay import Replayed
 
 _ATTEMPT, _DECISION, _COMMAND = "AttemptStarted", "Decision", "CommandSent"
-_AFTER_DEATH = ("TailRepaired", "NodeStarted", RUN_ENDED)
+_AFTER_DEATH = ("TailRepaired", "NodeStarted")  # no paper run is sealed without a node
 
 
 @dataclass(frozen=True)

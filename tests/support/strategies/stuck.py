@@ -19,7 +19,7 @@ from nautilus_trader.trading.strategy import Strategy
 from tc.engine.live_sink import LiveSink
 
 STUCK_AT = 8
-FLUSH_INPUTS = LiveSink._flush_inputs
+FLUSH_INPUTS, RECORDED = LiveSink._flush_inputs, LiveSink.recorded
 C_TURNS = 2_000_000_000
 
 
@@ -89,12 +89,19 @@ class Stuck(Strategy):
         if self.has_lived:
             return
 
+        may_leave: list[bool] = []
+
+        async def recorded(sink: LiveSink, wanted: int) -> None:
+            await RECORDED(sink, wanted)
+            if sink._are_inputs_due:  # what comes next is the request, and then the inputs
+                may_leave.append(True)
+
         def dies(sink: LiveSink) -> None:
-            if sink._are_inputs_due:
+            if may_leave:
                 os.kill(os.getpid(), signal.SIGKILL)
             FLUSH_INPUTS(sink)
 
-        LiveSink._flush_inputs = dies
+        LiveSink.recorded, LiveSink._flush_inputs = recorded, dies
         LiveSink._flush_all = lambda _sink: None  # no timer comes before
         quantity = self.cache.instrument(self.config.instrument_id).make_qty(self.config.trade_size)
         self.submit_order(self.order_factory.market(self.config.instrument_id, OrderSide.SELL, quantity))
