@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tc.durable import Head, Journal
+from tc.durable import Journal
 from tc.engine.live_sink import LiveSink
 from tc.errors import OutcomeUnknown, StorageError, TcError
 from tc.evidence.latency import NodeMeasured
@@ -27,15 +29,20 @@ class Slow:
 
 def slow_journal(path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Journal, Slow]:
     """Return a journal whose syncs wait for the test."""
-    journal, slow = Journal.create(path / "j.jsonl"), Slow()
-    acknowledge = journal.acknowledge
+    slow, sync = Slow(), os.fdatasync
 
-    def wait_first() -> Head:
+    def wait_first(descriptor: int) -> None:
         slow()
-        return acknowledge()
+        sync(descriptor)
 
-    monkeypatch.setattr(journal, "acknowledge", wait_first)
-    return journal, slow
+    in_this_interpreter(wait_first, monkeypatch)
+    return Journal.create(path / "j.jsonl"), slow
+
+
+def in_this_interpreter(sync: Callable[[int], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the thread that syncs do so here, as before Python 3.13, and in its own way."""
+    monkeypatch.setattr("tc.durable.background_sync._is_served_apart", lambda *_: False)
+    monkeypatch.setattr(os, "fdatasync", sync)
 
 
 def test_an_order_waits_for_its_intent_and_not_for_the_ledger(tmp_path: Path) -> None:
@@ -218,13 +225,13 @@ def test_a_journal_that_cannot_be_synced_lets_no_order_leave(tmp_path: Path, mon
     """Whatever the sync raised, a fault of ours too: those who wait are told, and nothing is tried again."""
     calls: list[int] = []
 
-    def failing() -> Head:
+    def failing(_descriptor: int) -> None:
         calls.append(1)
         raise ZeroDivisionError
 
     async def run() -> None:
         journal = Journal.create(tmp_path / "j.jsonl")
-        monkeypatch.setattr(journal, "acknowledge", failing)
+        in_this_interpreter(failing, monkeypatch)
         sink = LiveSink(journal, lambda _fault: None)
         for _ in range(2):
             seq = sink.add("SubmitOrder", 1, b"{}")

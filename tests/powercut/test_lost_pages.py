@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import time
@@ -13,7 +14,7 @@ import pytest
 
 from support.capabilities import needs
 from support.mounts import mounted, sync
-from tc.durable import Journal, appender, read_entries, verify_journal
+from tc.durable import BackgroundSync, Journal, appender, read_entries, verify_journal
 from tc.errors import OutcomeUnknown
 
 pytestmark = [pytest.mark.powercut, needs("network block device")]
@@ -101,3 +102,25 @@ def test_journal_reads_the_truth_after_a_failed_sync(
         assert types[:30] == ["Before"] * 30
         assert types[-1] == "After"
         assert set(types[30:-1]) <= {"Lost", "TailRepaired"}
+
+
+def test_a_failure_in_the_background_is_told_to_the_journal_too(tmp_path: Path) -> None:
+    """Each has a descriptor of its own: who was not told what the background heard hears it at the next sync."""
+    with failing_disk(tmp_path) as (root, trip):
+        journal = Journal.create(root / "journal")
+        ended = os.eventfd(0, os.EFD_CLOEXEC)
+        background = BackgroundSync(journal, ended)
+        journal.add("Lost", 1, {"text": "x" * 9000})
+        journal.flush()
+        trip.touch()
+        background.begin()
+        said = os.eventfd_read(ended)
+        trip.unlink()
+        with pytest.raises(OutcomeUnknown):
+            journal.acknowledge()
+        with pytest.raises(OutcomeUnknown):
+            background.end(said)
+        assert said == 1 + errno.EIO
+        background.close()
+        journal.close()
+        os.close(ended)

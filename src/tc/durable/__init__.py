@@ -16,6 +16,7 @@ from tc.durable.artifact import (
     remove_artifact,
     write_artifact,
 )
+from tc.durable.background_sync import BackgroundSync
 from tc.durable.beat_file import BeatFile
 from tc.durable.descriptor import sync_file
 from tc.durable.directory import create_tree, make_directory, new_tree, protect_tree, remove_tree, unprotect_tree
@@ -37,6 +38,7 @@ from tc.durable.reader import JournalCheck, JournalReader, read_entries, tail_en
 from tc.durable.temporary import sweep_temporaries
 
 __all__ = [
+    "BackgroundSync",
     "BeatFile",
     "Entry",
     "FileLock",

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from tc.durable.descriptor import close, forget_cache, reason, write_all
+from tc.durable.descriptor import close, forget_cache, reason, storage_fault, write_all
 from tc.durable.frame import EMPTY, LINE_BYTES_MAX, Head, encode_data, encode_line
 from tc.errors import NotWritten, OutcomeUnknown, StorageError, TcBug
 
@@ -112,6 +112,7 @@ class Appender:
         return self._sync_to(wanted)
 
     def _sync_to(self, wanted: int) -> Head:
+        failure = None
         with self._sync_turn:
             with self._mutex:
                 Appender._admit(self)
@@ -121,13 +122,45 @@ class Appender:
             try:
                 os.fdatasync(self._descriptor)
             except OSError as error:
-                forget_cache(self._descriptor)
-                with self._mutex:
-                    self._refuse(OutcomeUnknown(self.path, f"sync failed: {reason(error)}"))
-            with self._mutex:
-                self._synced = written
-                self._is_dirty = self._tail.written.seq > written.seq
-            return written
+                failure = error
+            self._told(written, failure)
+        return written
+
+    def reopen(self) -> int:
+        """Return a descriptor of its own for the file, for `begin_sync`: the kernel tells each of a failure apart."""
+        with storage_fault(self.path, "opened for syncing"):
+            return os.open(f"/proc/self/fd/{self._descriptor}", os.O_RDWR | os.O_CLOEXEC)
+
+    def begin_sync(self) -> Head:
+        """Return the last entry in the file, for whoever syncs it elsewhere, by `reopen`; to be told by `end_sync`.
+
+        Raises:
+            OutcomeUnknown: an earlier sync failed.
+        """
+        with self._mutex:
+            Appender._admit(self)
+            return self._tail.written
+
+    def end_sync(self, written: Head, error_number: int) -> Head:
+        """Acknowledge up to `written`, where the system named no error but 0; return the acknowledged head.
+
+        Raises:
+            OutcomeUnknown: it did; or another sync failed meanwhile.
+        """
+        with self._mutex:
+            Appender._admit(self)
+        self._told(written, OSError(error_number, os.strerror(error_number)) if error_number else None)
+        return written
+
+    def _told(self, written: Head, failure: OSError | None) -> None:
+        # Of a sync up to `written`; another one, in the background or not, may have come further meanwhile.
+        if failure is not None:
+            forget_cache(self._descriptor)
+        with self._mutex:
+            if failure is not None:
+                self._refuse(OutcomeUnknown(self.path, f"sync failed: {reason(failure)}"))
+            self._synced = max(self._synced, written)
+            self._is_dirty = self._tail.written.seq > self._synced.seq
 
     def close(self) -> None:
         """Acknowledge everything added and close; a closed or refusing journal is only let go."""

@@ -53,7 +53,7 @@ class LiveSink:
         self._on_fault = on_fault
         self._on_entry = on_entry
         self.also: list[Callable[[], None]] = []
-        self._thread = SyncThread(self._on_failed)
+        self._thread = SyncThread(journal, self._on_failed)
         self._added: list[tuple[str, int, bytes]] = []  # hashed and framed when they are flushed: no order waits
         self._is_flush_due = False
         self._are_inputs_due = False  # those of the last intent in the file
@@ -129,7 +129,7 @@ class LiveSink:
         self._flush_all()
         if self.fault is None:
             try:
-                self._sync()
+                self._journal.acknowledge()
                 self._sync_also(self._also_asked)
             except TcError as error:
                 self.fail(error)
@@ -161,7 +161,7 @@ class LiveSink:
                 self._are_inputs_due = True
             self._flush(self._write)
             self._is_busy = True
-            self._thread.begin(self._sync, self._on_recorded)
+            self._thread.begin_sync(self._on_recorded)  # what was flushed, and nothing that came since
         elif self._also_done < self._also_asked:
             self._is_busy = True
             self._thread.begin(partial(self._sync_also, self._also_asked), self._on_also)
@@ -170,9 +170,6 @@ class LiveSink:
         """Return whether an intent is the last that was added, and the only one."""
         kinds = [kind for kind, _, _ in self._added]
         return bool(kinds) and kinds[-1] in _INTENTS and _INTENTS.isdisjoint(kinds[:-1])
-
-    def _sync(self) -> int:
-        return self._journal.acknowledge().seq  # what was flushed, and nothing that came since
 
     def _sync_also(self, asked: int) -> int:
         for acknowledge in self.also:

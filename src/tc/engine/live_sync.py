@@ -1,8 +1,7 @@
-"""A thread that waits for the disk on behalf of an event loop: one job at a time, and little between the two.
+"""What waits for the disk on behalf of an event loop: one thing at a time, and little between the two.
 
-Each is woken by a counter of the kernel. The queue, locks and futures of an executor are as many turns at the
-interpreter, of which the loop waits for each: they cost an order a tenth of a millisecond. A thread that is woken
-without being given a turn, too, begins when the loop rests: then nothing of what it waits for is done meanwhile.
+The end of each is told by a counter of the kernel. The queue, locks and futures of an executor are as many turns at
+the interpreter, of which the loop waits for each: they cost an order a tenth of a millisecond.
 """
 
 from __future__ import annotations
@@ -13,50 +12,69 @@ import select
 import threading
 from collections.abc import Callable
 
+from tc.durable import BackgroundSync, Journal
+
 
 class SyncThread:
-    """Carries out jobs off the loop; `on_fault` is called on the loop with what one raised."""
+    """Syncs `journal`, and does what else is to be done off the loop; `on_fault` is told on the loop of what failed."""
 
-    def __init__(self, on_fault: Callable[[BaseException], None]) -> None:
+    def __init__(self, journal: Journal, on_fault: Callable[[BaseException], None]) -> None:
         self._on_fault = on_fault
         self._loop = asyncio.get_running_loop()
         self._begun, self._ended = os.eventfd(0, os.EFD_CLOEXEC), os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._sync = BackgroundSync(journal, self._ended)
+        self._is_sync = False
         self._job: Callable[[], int] | None = None
         self._on_done: Callable[[int], None] = _nothing
         self._result: int | BaseException = 0
         self._loop.add_reader(self._ended, self.look)
         self._poll = select.poll()
         self._poll.register(self._ended, select.POLLIN)
-        self._thread = threading.Thread(target=self._run, name="journal-sync", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="sync", daemon=True)
         self._thread.start()
 
+    def begin_sync(self, on_done: Callable[[int], None]) -> None:
+        """Begin to sync the journal, once what was begun before is told; `on_done` is called with the seq on disk."""
+        self._on_done, self._is_sync = on_done, True
+        try:
+            self._sync.begin()
+        except Exception as error:  # noqa: BLE001 - told as if the disk had said it
+            self._is_sync, self._result = False, error
+            os.eventfd_write(self._ended, 1)
+
     def begin(self, job: Callable[[], int], on_done: Callable[[int], None]) -> None:
-        """Begin a job, once the one before is told; `on_done` is called on the loop with what it returned."""
+        """Begin a job, once what was begun before is told; `on_done` is called on the loop with what it returned."""
         self._job, self._on_done = job, on_done
         os.eventfd_write(self._begun, 1)
-        os.sched_yield()  # lets the thread ask the disk now, and not when the loop rests
 
     def look(self, wait_ms: int = 0) -> None:
-        """Tell of a job that has ended, without waiting for the loop's next turn; the loop stands still so long."""
+        """Tell of what has ended, without waiting for the loop's next turn; the loop stands still so long."""
         if not self._thread.is_alive():
             return
         if wait_ms:
             self._poll.poll(wait_ms)
         try:
-            os.eventfd_read(self._ended)
+            said = os.eventfd_read(self._ended)
         except BlockingIOError:
             return
+        if self._is_sync:
+            self._is_sync = False
+            try:
+                self._result = self._sync.end(said).seq
+            except Exception as error:  # noqa: BLE001 - it is the loop's to judge
+                self._result = error
         if isinstance(self._result, BaseException):
             self._on_fault(self._result)
         else:
             self._on_done(self._result)
 
     def close(self) -> None:
-        """End the thread and return when it is gone; of what it did last nobody is told any more."""
+        """End both threads and return when they are gone; of what they did last nobody is told any more."""
         self._loop.remove_reader(self._ended)
         self._job = None
         os.eventfd_write(self._begun, 1)
         self._thread.join()
+        self._sync.close()
         os.close(self._begun)
         os.close(self._ended)
 
