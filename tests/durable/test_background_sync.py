@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import select
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tc.durable import BackgroundSync, Journal
-from tc.errors import OutcomeUnknown
+from tc.errors import OutcomeUnknown, StorageError
 
 INTERPRETERS = ("its own", "ours")
 
@@ -95,9 +97,70 @@ def test_it_keeps_off_the_processor_of_whoever_asks(journal: Journal, monkeypatc
         return
     with begun_by(journal) as (background, ended):
         for here in sorted(os.sched_getaffinity(0)):
-            monkeypatch.setattr("tc.durable.background_sync._processor", lambda here=here: here)
+            monkeypatch.setattr(background, "_processor", lambda here=here: here)
             background.begin()
             thread = background._thread.native_id
             assert thread is not None
             assert os.sched_getaffinity(thread) == os.sched_getaffinity(0) - {here}
             said(ended)
+
+
+def test_a_failure_is_not_forgotten_where_another_sync_went_well_meanwhile(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two at once that fails which is told first; what the other says acknowledges nothing any more."""
+    with begun_by(journal) as (background, ended):
+        journal.add("One", 1, {})
+        journal.flush()
+        background.begin()
+        assert said(ended) == 1
+
+        def fail_meanwhile(_descriptor: int) -> None:
+            with pytest.raises(OutcomeUnknown):
+                background.end(1 + errno.EIO)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fdatasync", fail_meanwhile)
+            with pytest.raises(OutcomeUnknown):
+                journal.acknowledge()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_is_gone_is_told_and_begins_nothing(journal: Journal) -> None:
+    """Whoever waits for it does not wait for ever."""
+    with begun_by(journal) as (background, ended):
+        spare, unreadable = os.dup(background._begun), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(unreadable, background._begun)
+        os.eventfd_write(spare, 1)
+        background._thread.join(10)
+        assert said(ended) - (1 + errno.EIO) in (0, 1)  # of its own end, and of the sync if it waited for one already
+        with pytest.raises(StorageError, match="has ended"):
+            background.begin()
+        os.dup2(spare, background._begun)
+        os.close(spare)
+        os.close(unreadable)
+
+
+SIGNALED = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from tc.durable import BackgroundSync, Journal
+signal.signal(signal.SIGUSR1, lambda *_: None)
+journal, ended = Journal.create(Path(sys.argv[1])), os.eventfd(0)
+background = BackgroundSync(journal, ended)
+for _ in range(3):
+    time.sleep(0.1)
+    signal.pthread_kill(background._thread.ident, signal.SIGUSR1)
+    journal.add("One", 1, {})
+    journal.flush()
+    background.begin()
+    print(background.end(os.eventfd_read(ended)).seq)
+sys.exit(5)
+"""
+
+
+def test_it_outlives_a_signal_and_the_end_of_a_process_that_left_it_running(tmp_path: Path) -> None:
+    """The exit code is the process's own, and nothing is said."""
+    words = [sys.executable, "-P", "-c", SIGNALED, str(tmp_path / "j.jsonl")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split(), done.stderr) == (5, ["1", "2", "3"], "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import threading
 from collections.abc import Callable
@@ -104,8 +105,10 @@ def test_what_is_wanted_during_a_sync_is_synced_after_it(tmp_path: Path, monkeyp
     asyncio.run(run())
 
 
-def test_inputs_of_an_order_are_written_when_it_has_left(tmp_path: Path) -> None:
+def test_inputs_of_an_order_are_written_when_it_has_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They cost the order nothing: whoever waited for the disk goes on first, up to where it waits again."""
+
+    monkeypatch.setattr("tc.engine.live_sink.FLUSH_S", 60)
 
     async def run() -> None:
         sink, flushed = LiveSink(Journal.create(tmp_path / "j.jsonl"), lambda _fault: None), []
@@ -238,6 +241,27 @@ def test_a_journal_that_cannot_be_synced_lets_no_order_leave(tmp_path: Path, mon
             with pytest.raises(StorageError):
                 await sink.recorded(seq)
         sink.close()
+
+    asyncio.run(run())
+    assert len(calls) == 1
+
+
+def test_a_sync_that_failed_as_the_run_ended_is_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its result is looked at before the last sync, which is then not asked for."""
+    calls: list[int] = []
+
+    def failing_once(_descriptor: int) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise OSError(errno.EIO, "the disk")
+
+    async def run() -> None:
+        journal, told = Journal.create(tmp_path / "j.jsonl"), list[TcError]()
+        in_this_interpreter(failing_once, monkeypatch)
+        sink = LiveSink(journal, told.append)
+        sink.add("SubmitOrder", 1, b"{}")
+        sink.close()
+        assert [type(fault) for fault in told] == [OutcomeUnknown]
 
     asyncio.run(run())
     assert len(calls) == 1

@@ -36,7 +36,7 @@ class Appender:
         self._descriptor = descriptor
         self._pid = os.getpid()
         self._mutex = threading.Lock()  # the state below
-        self._sync_turn = threading.Lock()  # one sync at a time; those who waited find theirs done
+        self._sync_turn = threading.Lock()  # one `sync` at a time; those who waited find theirs done
         self._tail = _Tail(EMPTY, 0, [])
         self._synced = EMPTY  # the last entry acknowledged
         self._buffered_bytes = 0
@@ -127,36 +127,45 @@ class Appender:
         return written
 
     def reopen(self) -> int:
-        """Return a descriptor of its own for the file, for `begin_sync`: the kernel tells each of a failure apart."""
+        """Return a descriptor of its own for the file, for `begin_sync`: the kernel tells each of lost pages apart.
+
+        Syncs first, as `sync` does: of what was lost before, the new one is not told.
+        """
         with storage_fault(self.path, "opened for syncing"):
-            return os.open(f"/proc/self/fd/{self._descriptor}", os.O_RDWR | os.O_CLOEXEC)
+            descriptor = os.open(f"/proc/self/fd/{self._descriptor}", os.O_RDWR | os.O_CLOEXEC)
+        try:
+            self.sync()
+        except BaseException:
+            close(descriptor)
+            raise
+        return descriptor
 
     def begin_sync(self) -> Head:
         """Return the last entry in the file, for whoever syncs it elsewhere, by `reopen`; to be told by `end_sync`.
 
         Raises:
-            OutcomeUnknown: an earlier sync failed.
+            NotWritten, OutcomeUnknown: as `sync` does.
         """
         with self._mutex:
             Appender._admit(self)
             return self._tail.written
 
     def end_sync(self, written: Head, error_number: int) -> Head:
-        """Acknowledge up to `written`, where the system named no error but 0; return the acknowledged head.
+        """Take the result of a sync up to `written`, 0 or the errno that it failed with; return the acknowledged head.
 
         Raises:
-            OutcomeUnknown: it did; or another sync failed meanwhile.
+            OutcomeUnknown: it failed, or another one did meanwhile.
         """
-        with self._mutex:
-            Appender._admit(self)
         self._told(written, OSError(error_number, os.strerror(error_number)) if error_number else None)
         return written
 
     def _told(self, written: Head, failure: OSError | None) -> None:
-        # Of a sync up to `written`; another one, in the background or not, may have come further meanwhile.
+        # Of a sync up to `written`; another one, in the background or not, may have come further or failed meanwhile.
         if failure is not None:
             forget_cache(self._descriptor)
         with self._mutex:
+            if self._refusal is not None:
+                raise self._refusal
             if failure is not None:
                 self._refuse(OutcomeUnknown(self.path, f"sync failed: {reason(failure)}"))
             self._synced = max(self._synced, written)

@@ -57,7 +57,7 @@ class LiveSink:
         self._added: list[tuple[str, int, bytes]] = []  # hashed and framed when they are flushed: no order waits
         self._is_flush_due = False
         self._are_inputs_due = False  # those of the last intent in the file
-        self._is_busy = False  # the thread is
+        self._is_busy = False  # what the thread does or syncs
         self._waiting: list[asyncio.Future[None]] = []
         self._seq = self._wanted_seq = self._recorded_seq = journal.head.seq
         self._also_asked = self._also_done = 0  # how often
